@@ -1,0 +1,60 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Both set up what they need, from nothing.
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+PY := $(VENV)/bin/python
+DEVICE := $(VENV)/.device
+WORKSHOP := $(VENV)/.workshop
+PIP := $(PY) -m pip --disable-pip-version-check
+
+.PHONY: all demo check format test bench system requirements clean
+
+all: check test  ## lint, types, floors, tests
+
+demo: $(DEVICE)  ## the whole appliance on this machine: belt, broker, dashboard
+	$(VENV)/bin/edgeloupe demo
+
+$(VENV)/bin/python:
+	@echo "== making a virtual environment in $(VENV)"
+	python3 -m venv $(VENV)
+
+$(DEVICE): requirements/device.txt | $(VENV)/bin/python
+	@echo "== installing what a device needs (pinned and hashed, no torch)"
+	$(PIP) install --quiet --require-hashes -r requirements/device.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(WORKSHOP): requirements/workshop.txt requirements/torch.txt $(DEVICE)
+	@echo "== installing what the workshop and the tests need (pinned and hashed)"
+	$(PIP) install --quiet --require-hashes -r requirements/workshop.txt
+	$(PIP) install --quiet --require-hashes --no-deps -r requirements/torch.txt
+	@touch $@
+
+system:  ## mosquitto, Chromium and the other programs that tests start
+	@./tests/install-system-parts
+
+check: $(WORKSHOP)  ## lint, format, types, floors
+	@echo "== ruff, mypy, import-linter"
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(WORKSHOP)  ## mend what ruff can mend
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+test: system $(WORKSHOP)  ## the whole test suite
+	@echo "== tests"
+	$(PY) -m pytest
+
+bench: $(WORKSHOP)  ## whole pipeline against the bare runtime, as ratios
+	$(VENV)/bin/edgeloupe bench edge/demo/coffee-leaf.loupe
+
+requirements: $(WORKSHOP)  ## pin and hash anew from pyproject.toml
+	./requirements/pin
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,91 @@
+"""Check: try the model, every camera and the broker of a configuration, each in a process that can be given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge import cameras
+from edge.bundle import open_bundle
+from edge.errors import EdgeloupeError
+from edge.payload import Context
+from edge.segment import open_segmenter
+from edge.selftest import selftest
+from edge.sinks.mqtt import try_broker
+from edge.supervise import SPAWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
+    from typing import Any
+
+    from edge.config import CameraConfig, Config, ModelConfig, MqttConfig, RuleConfig
+
+_MODEL_S = 180.0
+_BROKER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check showed."""
+
+    what: str
+    detail: str
+    fault: bool
+
+
+def check(config: Config) -> list[Finding]:
+    """Try everything the configuration names; a check that hangs is given up and is a fault."""
+    findings = [_try("model", _MODEL_S, _open_model, config.model, config.rules)]
+    for name, camera in config.cameras.items():
+        findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera))
+    if config.mqtt:
+        findings.append(_try("broker", _BROKER_S, _reach_broker, config.mqtt, config.device))
+    return findings
+
+
+def _try(what: str, limit_s: float, action: Callable[..., str], *args: Any) -> Finding:
+    ours, theirs = SPAWN.Pipe(duplex=False)
+    process = SPAWN.Process(target=_tell, args=(theirs, action, args), name=what, daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        fault, detail = ours.recv() if ours.poll(limit_s) else (True, f"gave no answer within {limit_s:.0f} s")
+    except EOFError:
+        process.join(1.0)
+        fault, detail = True, f"its process ended with exit code {process.exitcode}"
+    finally:
+        ours.close()
+    if process.is_alive():
+        process.kill()
+    process.join()
+    return Finding(what=what, detail=detail, fault=fault)
+
+
+def _tell(answer: Connection, action: Callable[..., str], args: tuple[Any, ...]) -> None:
+    try:
+        answer.send((False, action(*args)))
+    except EdgeloupeError as error:
+        answer.send((True, str(error)))
+
+
+def _open_model(config: ModelConfig, rules: Mapping[str, RuleConfig]) -> str:
+    bundle = open_bundle(config.bundle, trusted=config.trusted_keys)
+    context = Context.of(bundle, config.target, device="check", rules=rules)
+    with open_segmenter(bundle, context.model.target, config.threads) as segmenter:
+        iou = selftest(bundle, segmenter)
+    signer = "a trusted key" if bundle.trusted else f"{bundle.signed_by}, not checked against model.trusted_keys"
+    model = context.model
+    return f"{model.name} release {model.release} on {model.target}: self-test IoU {iou:.3f}, signed by {signer}"
+
+
+def _read_camera(config: CameraConfig) -> str:
+    with cameras.create(config.source) as camera:
+        picture = camera.read()
+    if picture is None:
+        raise EdgeloupeError(f"{config.source}: has no pictures")
+    return f"{config.source}: {picture.shape[1]}x{picture.shape[0]}"
+
+
+def _reach_broker(config: MqttConfig, device: str) -> str:
+    return try_broker(config, device, _BROKER_S / 2)

@@ -1,0 +1,26 @@
+"""Child: what every process of the daemon does first, so that none outlives it or takes its signals."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def become_child(name: str, parent_pid: int) -> None:
+    """Die with the parent, leave Ctrl-C to it, and log under `name`."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it died before the line above
+        sys.exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    log_to_stderr(name)
+
+
+def log_to_stderr(name: str) -> None:
+    """Write log lines to standard error, where systemd's journal picks them up."""
+    logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s: %(message)s", stream=sys.stderr)

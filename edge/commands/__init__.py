@@ -1,0 +1,1 @@
+"""Commands a device has; every file here is one verb with `HELP`, `add_arguments` and `run`."""

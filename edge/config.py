@@ -1,0 +1,180 @@
+"""The device's configuration: one strict YAML file."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from edge import strict_yaml
+from edge.errors import ConfigError
+from edge.strict_yaml import Strict
+
+DEFAULT_PATH = Path("/etc/edgeloupe/edgeloupe.yaml")
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _topic_level_path(value: str) -> str:
+    if not value or any(c in value for c in "+#\0") or value.startswith("/") or value.endswith("/"):
+        raise ValueError("must be topic levels without +, # or a slash at either end, such as edgeloupe")
+    return value
+
+
+class CameraConfig(Strict):
+    """One camera."""
+
+    source: str = Field(description="file:PATH (folder or video), v4l2:/dev/videoN")
+    fps: Annotated[float, Field(gt=0, le=240)] | None = Field(
+        default=None, description="at most so many pictures a second; unset: as they come"
+    )
+    loop: bool = Field(default=False, description="file sources begin again at the end")
+    first_frame_s: Seconds = Field(default=20.0, description="give up opening after this long, and try again")
+    stall_s: Seconds = Field(default=5.0, description="no picture for this long: replace the camera's process")
+    alert_per: Literal["part", "scene"] = Field(
+        default="scene", description="part: each picture is another part; scene: one alert while a defect stays"
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _known_scheme(cls, source: str) -> str:
+        from edge.cameras import check_source  # noqa: PLC0415 - cameras import this module's neighbours
+
+        return check_source(source)
+
+
+class RuleConfig(Strict):
+    """When a region of one class is a defect."""
+
+    min_score: Share = 0.5
+    undecided_score: Share | None = Field(
+        default=None, description="from this score up to min_score the answer is NotDecidable"
+    )
+    min_area_px: Annotated[int, Field(ge=1)] = 1
+    max_share: Share = Field(
+        default=0.0, description="tolerated share of the object (all classes but the first) before it is NotOK"
+    )
+
+    @model_validator(mode="after")
+    def _band_is_below(self) -> RuleConfig:
+        if self.undecided_score is not None and self.undecided_score >= self.min_score:
+            raise ValueError("undecided_score must be below min_score")
+        return self
+
+
+class PictureConfig(Strict):
+    """Which pictures can't be judged."""
+
+    max_age_s: Seconds = 2.0
+    dark_below: Annotated[float, Field(ge=0, le=255)] = 12.0
+    bright_above: Annotated[float, Field(ge=0, le=255)] = 250.0
+    frozen_after: Annotated[int, Field(ge=2)] = Field(
+        default=25, description="so many identical pictures in a row from a live camera mean that it is frozen"
+    )
+
+
+class AlertConfig(Strict):
+    """When an alert begins and ends."""
+
+    confirm: Annotated[int, Field(ge=1, le=100)] = Field(default=1, description="NotOK pictures in a row to begin")
+    clear: Annotated[int, Field(ge=1, le=100)] = Field(default=3, description="OK pictures in a row to end")
+    update_s: Seconds = Field(default=10.0, description="while it lasts, one update at most this often")
+
+
+class ModelConfig(Strict):
+    """The network and who runs it."""
+
+    bundle: Path
+    target: str | None = Field(default=None, description="unset: the first target of the bundle that runs here")
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    trusted_keys: list[Path] = Field(
+        default_factory=list, description="public keys (PEM) whose bundles are accepted; empty: any intact bundle"
+    )
+
+
+class TlsConfig(Strict):
+    """Encryption towards the broker."""
+
+    ca: Path | None = Field(default=None, description="unset: the system's authorities")
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class MqttConfig(Strict):
+    """The broker."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 1883
+    prefix: Annotated[str, AfterValidator(_topic_level_path)] = "edgeloupe"
+    discovery_prefix: Annotated[str, AfterValidator(_topic_level_path)] | None = "homeassistant"
+    username: str | None = None
+    password_file: Path | None = Field(default=None, description="or systemd credential mqtt-password")
+    tls: TlsConfig | None = None
+    publish_results: bool = Field(default=True, description="every inspection on .../result, not only alerts")
+
+    def password(self) -> str | None:
+        """Read the password from its file or from systemd's credentials. Raises ConfigError."""
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        path = self.password_file or (Path(folder) / "mqtt-password" if folder else None)
+        if path is None or (self.password_file is None and not path.exists()):
+            return None
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"mqtt.password_file = {path}: {error.strerror}: give a file that can be read") from error
+
+
+class StorageConfig(Strict):
+    """Where things are kept, and how much of them."""
+
+    state_dir: Path = Path("/var/lib/edgeloupe")
+    runtime_dir: Path = Path("/run/edgeloupe")
+    evidence_mb: Annotated[int, Field(ge=1)] = 2000
+    replay_days: Annotated[float, Field(gt=0)] = Field(default=30.0, description="delivered alerts are kept this long")
+
+
+class WebConfig(Strict):
+    """The dashboard."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+
+    @field_validator("host")
+    @classmethod
+    def _loopback_only(cls, host: str) -> str:
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError("must be a loopback address such as 127.0.0.1: the dashboard has no login yet")
+        return host
+
+
+class Config(Strict):
+    """Everything the daemon depends on."""
+
+    device: Slug
+    model: ModelConfig
+    cameras: Annotated[dict[Slug, CameraConfig], Field(min_length=1)]
+    rules: Annotated[dict[Slug, RuleConfig], Field(min_length=1)] = Field(description="by class of the model")
+    picture: PictureConfig = PictureConfig()
+    alerts: AlertConfig = AlertConfig()
+    mqtt: MqttConfig | None = None
+    storage: StorageConfig = StorageConfig()
+    web: WebConfig = WebConfig()
+
+
+def load_config(path: Path) -> Config:
+    """Read the device's configuration.
+
+    Raises:
+        ConfigError: the file can't be read or breaks a rule; every mistake on its own line.
+    """
+    return strict_yaml.load(path, Config)

@@ -1,0 +1,312 @@
+"""Daemon: the core. Starts and replaces the other processes, commits alerts, tells the world; sees no picture."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import threading
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+from edge.capture import FRAME_CAPACITY, STATE_CAPACITY, frame_slot, run_capture, state_slot
+from edge.clock import SystemClock
+from edge.errors import ConfigError, OutboxError
+from edge.evidence import EvidenceStore
+from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
+from edge.notify import notify, watchdog_interval_s
+from edge.outbox import Outbox
+from edge.sinks.mqtt import MqttSink
+from edge.slot import Slot
+from edge.supervise import SPAWN, Supervised
+from edge.web.server import run_web
+from edge.worker import VIEW_CAPACITY, run_worker, view_slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType
+
+    from edge.clock import Clock
+    from edge.config import Config, MqttConfig
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+TEND_S = 0.5
+TRIM_S = 60.0
+LOADING_S = 180.0
+"""Opening and compiling a model on a slow device may take minutes."""
+HANG_S = 10.0
+MOST_AT_ONCE = 64
+"""Messages taken together; their alerts share one commit."""
+
+
+class Daemon:
+    """Everything one device runs. Owned by the main thread; `run` returns after `stop`."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._stopping = threading.Event()
+        storage = config.storage
+        self._evidence = EvidenceStore(storage.state_dir / "evidence")
+        self._evidence_bytes = 0
+        self._core: Connection | None = None  # our end towards the worker
+        self._worker_beat = 0.0
+        self._worker_ready = False
+        self._uncommitted: list[dict[str, Any]] = []
+
+    def stop(self) -> None:
+        """Ask `run` to return; safe from a signal handler or another thread."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Run until stopped. Raises ConfigError, OutboxError."""
+        config = self._config
+        with contextlib.ExitStack() as stack:
+            self._prepare_folders(stack)
+            self._outbox = stack.enter_context(Outbox(config.storage.state_dir / "outbox.sqlite", self._clock))
+            if self._outbox.recovered:
+                log.error("%s", self._outbox.recovered)
+            self._open_slots(stack)
+            self._health = DeviceHealth(config.device, config.cameras, config.storage.state_dir, self._clock)
+            self._sink = stack.enter_context(self._make_sink(config.mqtt)) if config.mqtt else None
+            self._children = self._make_children()
+            stack.callback(self._stop_children)
+            stack.callback(notify, "STOPPING=1")
+            stack.enter_context(_signals_call(self.stop))
+            self._loop()
+
+    # --- the loop
+
+    def _loop(self) -> None:
+        told_ready = False
+        next_tend = next_trim = next_ping = 0.0
+        ping_s = watchdog_interval_s()
+        while not self._stopping.is_set():
+            self._take_messages()
+            now = self._clock.monotonic_s()
+            if now >= next_tend:
+                next_tend = now + TEND_S
+                self._tend_cameras(now)
+                self._tend_worker(now)
+                for child in self._children.values():
+                    if child.tend() and child.name == "worker":
+                        self._worker_beat, self._worker_ready = now, False
+                self._tell_health()
+            if now >= next_trim:
+                next_trim = now + TRIM_S
+                self._evidence_bytes = self._evidence.trim(self._config.storage.evidence_mb << 20)
+                self._outbox.prune(self._config.storage.replay_days * 86_400)
+            if not told_ready and self._worker_ready:
+                told_ready = notify("READY=1", f"STATUS=inspecting {len(self._config.cameras)} cameras") or True
+            if ping_s and now >= next_ping and self._progressing(now):
+                next_ping = now + min(ping_s, 5.0)
+                notify("WATCHDOG=1")
+
+    def _progressing(self, now: float) -> bool:
+        """Say whether systemd may leave us alone: the worker lives, or is being replaced by us right now."""
+        return now - self._worker_beat < LOADING_S + HANG_S
+
+    def _take_messages(self) -> None:
+        """Take what the worker sent; all alerts that wait share one commit."""
+        if self._uncommitted:  # the disk failed last time: try again, and let the worker wait meanwhile
+            self._stopping.wait(TEND_S)
+        elif self._core is None:
+            self._stopping.wait(TICK_S)
+        else:
+            messages = self._receive(self._core)
+            self._uncommitted = [alert for message in messages for alert in message.get("alerts", ())]
+            for message in messages:
+                self._heed(message)
+        if self._uncommitted:
+            self._commit()
+
+    def _receive(self, core: Connection) -> list[Mapping[str, Any]]:
+        messages: list[Mapping[str, Any]] = []
+        try:
+            if wait([core], TICK_S):
+                messages.append(core.recv())
+                while len(messages) < MOST_AT_ONCE and core.poll():
+                    messages.append(core.recv())
+        except (EOFError, OSError):  # the worker is gone, and perhaps in the middle of a word
+            core.close()
+            self._core = None
+        return messages
+
+    def _commit(self) -> None:
+        try:
+            self._outbox.commit(self._uncommitted)
+        except OutboxError as error:
+            if self._health.storage_detail != str(error):
+                log.error("%s", error)  # noqa: TRY400 - one line for the operator; it is tried again
+            self._health.storage_detail = str(error)
+            return
+        self._uncommitted = []
+        self._health.storage_detail = ""
+        if self._sink:
+            self._sink.wake()
+
+    def _heed(self, message: Mapping[str, Any]) -> None:
+        now = self._clock.monotonic_s()
+        self._worker_beat = now
+        match message["kind"]:
+            case "ready":
+                self._worker_ready = True
+                self._health.model = message["model"]
+                log.info("model %(name)s release %(release)s on %(target)s is ready", message["model"])
+            case "failed":
+                self._health.model, self._health.model_detail = None, message["detail"]
+                log.error("%s", message["detail"])
+            case "inspected":
+                camera, result = message["camera"], message["result"]
+                self._health.cameras[camera].count(result, message["dropped"], now)
+                if self._sink:
+                    self._sink.set_verdict(camera, result["result_evaluation"])
+                    if self._config.mqtt is not None and self._config.mqtt.publish_results:
+                        self._sink.publish_result(camera, result)
+
+    # --- the processes
+
+    def _make_children(self) -> dict[str, Supervised]:
+        config, pid = self._config, os.getpid()
+        runtime_dir = config.storage.runtime_dir
+        children = {
+            "worker": Supervised(
+                name="worker", target=run_worker, arguments=self._worker_arguments, clock=self._clock
+            )
+        }
+        for name, camera in config.cameras.items():
+            children[f"camera {name}"] = Supervised(
+                name=f"camera {name}",
+                target=run_capture,
+                arguments=lambda name=name, camera=camera: (name, camera, runtime_dir, pid),  # type: ignore[misc]
+                clock=self._clock,
+            )
+        if config.web.enabled:
+            children["web"] = Supervised(
+                name="web", target=run_web, arguments=lambda: (config, pid), clock=self._clock
+            )
+        return children
+
+    def _worker_arguments(self) -> tuple[Any, ...]:
+        """Make a fresh pipe for each worker, and end the alerts that its predecessor left open."""
+        if self._core is not None:
+            self._core.close()
+        self._close_open_alerts()
+        self._core, theirs = SPAWN.Pipe(duplex=False)
+        return self._config, theirs, os.getpid()
+
+    def _close_open_alerts(self) -> None:
+        """End alerts whose watcher is gone: the life of an alert never stays open by accident."""
+        for camera in self._config.cameras:
+            for last in self._outbox.open_alerts(camera):
+                reason = "the device restarted: the alert is no longer watched"
+                self._uncommitted.append({**last, "type": "end", "reasons": [reason]})
+
+    def _tend_worker(self, now: float) -> None:
+        limit = HANG_S if self._worker_ready else LOADING_S
+        if self._children["worker"].pid and now - self._worker_beat > limit:
+            self._worker_ready = False
+            self._health.model, self._health.model_detail = None, "the inspection hung and is being replaced"
+            self._children["worker"].replace(f"no sign of life for {limit:.0f} s")
+            self._worker_beat = now
+
+    def _tend_cameras(self, now: float) -> None:
+        for name, config in self._config.cameras.items():
+            health, child = self._health.cameras[name], self._children[f"camera {name}"]
+            health.restarts = child.restarts
+            told = self._camera_states[name].newest()
+            if told is None:
+                continue
+            state = told.meta
+            health.state, health.detail, health.frames = state["state"], state["detail"], state["frames"]
+            silent_s = now - max(state["told_mono_s"], child.started_mono_s)
+            stall_s = max(config.stall_s, 2 / config.fps if config.fps else 0.0)
+            if state["state"] == "live" and silent_s > stall_s:
+                health.state, health.detail = "stalled", f"no picture for {silent_s:.1f} s"
+                child.replace(health.detail)
+            elif state["state"] == "connecting" and silent_s > config.first_frame_s:
+                health.state, health.detail = "failed", f"no first picture within {config.first_frame_s:.0f} s"
+                child.replace(health.detail)
+            if self._sink:
+                self._sink.set_camera_status(name, health.state)
+
+    def _stop_children(self) -> None:
+        for child in self._children.values():
+            child.stop()
+
+    # --- the outside
+
+    def _make_sink(self, config: MqttConfig) -> MqttSink:
+        return MqttSink(
+            config,
+            device=self._config.device,
+            cameras=list(self._config.cameras),
+            outbox_path=self._config.storage.state_dir / "outbox.sqlite",
+            clock=self._clock,
+        )
+
+    def _tell_health(self) -> None:
+        outbox = {
+            "epoch": self._outbox.epoch,
+            "first_seq": self._outbox.first_seq,
+            "last_seq": self._outbox.last_seq,
+            "pending": self._outbox.pending_count,
+        }
+        mqtt = {"configured": self._sink is not None, **(self._sink.status() if self._sink else {})}
+        told = self._health.told(
+            mqtt={**mqtt, "pending": outbox["pending"]},
+            outbox=outbox,
+            evidence_bytes=self._evidence_bytes,
+            processes={"core": os.getpid(), **{name: child.pid for name, child in self._children.items()}},
+        )
+        self._health_slot.write(told, {})
+        if self._sink:
+            self._sink.set_state(told)
+
+    def _prepare_folders(self, stack: contextlib.ExitStack) -> None:
+        storage = self._config.storage
+        for name, folder in (("state_dir", storage.state_dir), ("runtime_dir", storage.runtime_dir)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                lock = stack.enter_context((folder / "lock").open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigError(
+                    f"storage.{name} = {folder}: another edgeloupe uses it: stop that one first"
+                ) from error
+            except OSError as error:
+                raise ConfigError(
+                    f"storage.{name} = {folder}: {error.strerror}: give a folder that this user may write"
+                ) from error
+
+    def _open_slots(self, stack: contextlib.ExitStack) -> None:
+        folder = self._config.storage.runtime_dir
+        for stale in folder.glob("*"):
+            if stale.name != "lock" and stale.is_file():
+                stale.unlink()
+        self._camera_states: dict[str, Slot] = {}
+        for name in self._config.cameras:
+            stack.enter_context(Slot.create(frame_slot(folder, name), FRAME_CAPACITY))
+            stack.enter_context(Slot.create(view_slot(folder, name), VIEW_CAPACITY))
+            self._camera_states[name] = stack.enter_context(Slot.create(state_slot(folder, name), STATE_CAPACITY))
+        self._health_slot = stack.enter_context(Slot.create(health_slot(folder), HEALTH_CAPACITY))
+
+
+@contextlib.contextmanager
+def _signals_call(stop: Any) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C call `stop` meanwhile."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,118 @@
+"""Delivery: which alerts are on their way to the broker, which it has, and which it refused; knows no network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.link import WINDOW, Backoff
+
+if TYPE_CHECKING:
+    from edge.clock import Clock
+    from edge.outbox import OutboxDrain, Stored
+
+MOST_REFUSED = 20
+"""With so many alerts refused, no further one is tried until the broker takes one of them."""
+FLUSH_ROWS = 64
+FLUSH_S = 0.1
+_REFUSED_BACKOFF = Backoff(first_s=1.0, most_s=60.0)
+
+
+class Delivery:
+    """Feeds alerts from the outbox, oldest first, each at most once per connection; belongs to one thread.
+
+    An alert that the broker refuses is tried again with growing pauses, while the ones after it go on: neither a
+    rule for one camera nor one odd message holds up the rest. Methods that touch the outbox raise OutboxError.
+    """
+
+    def __init__(self, outbox: OutboxDrain, clock: Clock, backoff: Backoff = _REFUSED_BACKOFF) -> None:
+        self.published = 0  # alerts that the broker took
+        self.refusals = 0  # answers that were no
+        self._outbox = outbox
+        self._clock = clock
+        self._backoff = backoff
+        self._cursor = 0
+        self._in_flight: dict[int, float] = {}  # seq: sent at, monotonic
+        self._acked: list[int] = []  # the broker has them, the outbox does not know yet
+        self._acked_since_s = 0.0
+        self._attempts: dict[int, int] = {}  # refused so often
+        self._retry_at: dict[int, float] = {}  # refused and waiting
+
+    @property
+    def in_flight(self) -> int:
+        """How many alerts await the broker's answer."""
+        return len(self._in_flight)
+
+    @property
+    def held_back(self) -> int:
+        """How many alerts the broker refused and has not taken since."""
+        return len(self._attempts)
+
+    @property
+    def unstored(self) -> int:
+        """How many answers wait for `flush`."""
+        return len(self._acked)
+
+    def begin(self) -> None:
+        """Start on a new connection: whatever was on its way is pending again."""
+        self.flush(now=True)
+        self._in_flight.clear()
+        self._attempts.clear()
+        self._retry_at.clear()
+        self._cursor = 0
+
+    def take(self, room: int) -> list[Stored]:
+        """Give at most `room` alerts to be published now; they count as in flight from here on."""
+        now = self._clock.monotonic_s()
+        due = [seq for seq, at in self._retry_at.items() if at <= now]
+        for seq in due:
+            del self._retry_at[seq]
+        if due:
+            self._cursor = min(self._cursor, min(due) - 1)
+        room = min(room, WINDOW - len(self._in_flight))
+        if room <= 0:
+            return []
+        skip = {seq for seq in (*self._in_flight, *self._acked, *self._retry_at) if seq > self._cursor}
+        rows = [row for row in self._outbox.pending(room + len(skip), self._cursor) if row.seq not in skip]
+        if len(self._attempts) >= MOST_REFUSED:
+            rows = [row for row in rows if row.seq in self._attempts]
+        rows = rows[:room]
+        for row in rows:
+            self._in_flight[row.seq] = now
+            self._cursor = max(self._cursor, row.seq)
+        return rows
+
+    def delivered(self, seq: int) -> None:
+        """Note that the broker took this alert."""
+        self._in_flight.pop(seq, None)
+        self._attempts.pop(seq, None)
+        if not self._acked:
+            self._acked_since_s = self._clock.monotonic_s()
+        self._acked.append(seq)
+        self.published += 1
+
+    def refused(self, seq: int) -> None:
+        """Note that the broker does not want this alert: it stays pending and is tried again later."""
+        self._in_flight.pop(seq, None)
+        tried = self._attempts.get(seq, 0)
+        self._attempts[seq] = tried + 1
+        self._retry_at[seq] = self._clock.monotonic_s() + self._backoff.delay_s(tried)
+        self.refusals += 1
+
+    def flush(self, *, now: bool = False) -> None:
+        """Store the broker's answers when many or old ones wait, when nothing else does, or when told `now`."""
+        age_s = self._clock.monotonic_s() - self._acked_since_s
+        worth_it = len(self._acked) >= FLUSH_ROWS or age_s >= FLUSH_S or not self._in_flight
+        if self._acked and (now or worth_it):
+            self._outbox.acknowledge(self._acked)
+            self._acked.clear()
+
+    def replay(self, first: int, last: int) -> int:
+        """Send the delivered alerts `first` to `last` again; give how many."""
+        self.flush(now=True)
+        again = self._outbox.replay(first, last)
+        self._cursor = min(self._cursor, first - 1)
+        return again
+
+    def overdue_s(self) -> float:
+        """For how long the oldest alert in flight has had no answer, in seconds; 0 when there is none."""
+        return self._clock.monotonic_s() - min(self._in_flight.values()) if self._in_flight else 0.0

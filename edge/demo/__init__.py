@@ -1,0 +1,1 @@
+"""The demonstration: a trained model, a few pictures, and everything else on this machine."""

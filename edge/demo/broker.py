@@ -1,0 +1,67 @@
+"""A broker for the demonstration: mosquitto where it is installed, else amqtt, which speaks MQTT 3.1.1 only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from edge.child import become_child
+from edge.errors import BrokerError
+
+_MOSQUITTO_PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+
+
+def choose_broker() -> str:
+    """Give the name of the broker that this machine has. Raises BrokerError when it has none."""
+    if shutil.which("mosquitto", path=_MOSQUITTO_PLACES):
+        return "mosquitto"
+    try:
+        import amqtt.broker  # noqa: F401, PLC0415 - only asked whether it is there
+    except ModuleNotFoundError as error:
+        raise BrokerError("no broker here: apt install mosquitto, or pip install 'edgeloupe[demo]'") from error
+    return "amqtt"
+
+
+def run_broker(port: int, folder: Path, parent_pid: int) -> None:
+    """Be the broker's process, on the loopback, until killed."""
+    become_child("edgeloupe broker", parent_pid)
+    os.setsid()  # Ctrl-C in the terminal is for the parent, who stops us last
+    program = shutil.which("mosquitto", path=_MOSQUITTO_PLACES)
+    if program:
+        config = folder / "mosquitto.conf"
+        config.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type error\n", encoding="utf-8"
+        )
+        os.execv(program, ["mosquitto", "-c", str(config)])  # noqa: S606 - no shell, our own file
+    logging.disable(logging.WARNING)
+    asyncio.run(_run_amqtt(port))
+
+
+async def _run_amqtt(port: int) -> None:
+    from amqtt.broker import Broker  # noqa: PLC0415 - an extra, for machines without mosquitto
+
+    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    listener = {"type": "tcp", "bind": f"127.0.0.1:{port}"}
+    await Broker({"listeners": {"default": listener}, "plugins": plugins}).start()
+    await asyncio.Event().wait()
+
+
+def free_port() -> int:
+    """Find a loopback port that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    """Say whether something listens on the loopback port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.2).close()
+    except OSError:
+        return False
+    return True

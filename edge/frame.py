@@ -1,0 +1,63 @@
+"""Frame: one picture with the time it was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import PictureError
+
+Picture = NDArray[np.uint8]
+"""(H, W, 3) uint8, BGR."""
+
+MAX_PIXELS = 64_000_000
+"""Pictures with more pixels are refused before they are decoded: a 1 MB file can claim gigabytes."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One picture of one camera."""
+
+    camera: str
+    id: int  # counts up from 1 since the camera was opened
+    picture: Picture
+    captured_at: float  # seconds since the epoch, wall clock
+    captured_mono_s: float  # the same moment on the monotonic clock: ages are computed from this one
+    simulated: bool = False  # from a file, not from a lens
+
+
+def read_picture(path: Path) -> Picture:
+    """Read a picture file as (H, W, 3) uint8 BGR; EXIF orientation is ignored, masks would not follow it.
+
+    Raises:
+        PictureError: missing, not a picture, damaged, or larger than `MAX_PIXELS`.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise PictureError(f"{path}: {error.strerror or error}: give a picture file that exists") from error
+    return decode_picture(data, str(path))
+
+
+def decode_picture(data: NDArray[np.uint8], name: str) -> Picture:
+    """Decode an encoded picture held in memory; `name` stands in the error."""
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
+    except cv2.error as error:
+        raise PictureError(f"{name}: refused by the decoder: {str(error.err)[:120]}") from error
+    if picture is None:
+        raise PictureError(f"{name}: not a picture that can be read: use JPEG or PNG, and check that the file is whole")
+    if picture.shape[0] * picture.shape[1] > MAX_PIXELS:
+        raise PictureError(f"{name}: {picture.shape[1]}x{picture.shape[0]} pixels: at most {MAX_PIXELS} are accepted")
+    return np.asarray(picture, np.uint8)
+
+
+def is_picture(path: Path) -> bool:
+    """Say whether the name looks like a picture's."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -1,0 +1,152 @@
+"""Health: what the device knows about itself, counted by the core and shown to everybody else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge import __version__
+from edge.inspection import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.clock import Clock
+
+HEALTH_CAPACITY = 256 * 1024
+_LOW_DISK_BYTES = 50 << 20
+
+
+def health_slot(runtime_dir: Path) -> Path:
+    """Say where the device's health is told."""
+    return runtime_dir / "health.slot"
+
+
+@dataclass(slots=True)
+class CameraHealth:
+    """What happened at one camera since the daemon started."""
+
+    state: str = "connecting"
+    detail: str = ""
+    frames: int = 0
+    dropped: int = 0
+    inspected: int = 0
+    verdicts: dict[str, int] = field(default_factory=lambda: {v.name: 0 for v in Verdict if v is not Verdict.Undefined})
+    defects: dict[str, int] = field(default_factory=dict)
+    restarts: int = 0
+    fps: float = 0.0
+    inference_s: float | None = None
+    total_s: float | None = None
+    seen_mono_s: float | None = None  # capture time of the last inspected frame
+
+    def count(self, result: Mapping[str, Any], dropped: int, now_mono_s: float) -> None:
+        """Take one inspection into account."""
+        self.inspected += 1
+        self.dropped = dropped
+        self.verdicts[result["result_evaluation"]] += 1
+        if result["result_evaluation"] == Verdict.NotOK.name:
+            for region in result["regions"]:
+                if region["label"] in result["thresholds"]:
+                    self.defects[region["label"]] = self.defects.get(region["label"], 0) + 1
+        times = result["processing_times"]
+        self.inference_s, self.total_s = times["inference"], times["total"]
+        seen = now_mono_s - result["frame"]["age_s"]
+        if self.seen_mono_s is not None and seen > self.seen_mono_s:
+            self.fps += 0.1 * (1 / (seen - self.seen_mono_s) - self.fps)
+        self.seen_mono_s = seen
+
+    def told(self, now_mono_s: float) -> dict[str, Any]:
+        """Write as plain values."""
+        age = None if self.seen_mono_s is None else round(max(now_mono_s - self.seen_mono_s, 0.0), 3)
+        names = ("state", "detail", "frames", "dropped", "inspected", "restarts", "inference_s", "total_s")
+        return {
+            **{name: getattr(self, name) for name in names},
+            "verdicts": dict(self.verdicts),
+            "defects": dict(self.defects),
+            "fps": round(self.fps, 2),
+            "frame_age_s": age,
+        }
+
+
+class DeviceHealth:
+    """The whole device's health; belongs to the core's main thread."""
+
+    def __init__(self, device: str, cameras: Mapping[str, object], state_dir: Path, clock: Clock) -> None:
+        self.cameras = {name: CameraHealth() for name in cameras}
+        self.model: dict[str, Any] | None = None
+        self.model_detail = "starting"
+        self.storage_detail = ""  # why alerts can't be committed
+        self._device = device
+        self._state_dir = state_dir
+        self._clock = clock
+        self._started_at = clock.wall_s()
+        self._started_mono_s = clock.monotonic_s()
+
+    def reasons(self) -> list[str]:
+        """Say why the device is not ready; empty when it is."""
+        found = [] if self.model else [f"model: {self.model_detail}"]
+        found += [f"storage: {self.storage_detail}"] if self.storage_detail else []
+        found += [
+            f"camera {name}: {camera.state}{': ' if camera.detail else ''}{camera.detail}"
+            for name, camera in self.cameras.items()
+            if camera.state not in ("live", "finished")
+        ]
+        return found
+
+    def told(
+        self,
+        *,
+        mqtt: Mapping[str, Any],
+        outbox: Mapping[str, Any],
+        evidence_bytes: int,
+        processes: Mapping[str, int | None],
+    ) -> dict[str, Any]:
+        """Write everything as plain values."""
+        now = self._clock.monotonic_s()
+        reasons = self.reasons()
+        free = shutil.disk_usage(self._state_dir).free
+        return {
+            "device": self._device,
+            "version": __version__,
+            "written_mono_s": now,
+            "started_at": self._started_at,
+            "uptime_s": round(now - self._started_mono_s, 1),
+            "ready": not reasons,
+            "reasons": reasons,
+            "model": self.model,
+            "cameras": {name: camera.told(now) for name, camera in self.cameras.items()},
+            "mqtt": dict(mqtt),
+            "outbox": dict(outbox),
+            "storage": {
+                "free_bytes": free,
+                "evidence_bytes": evidence_bytes,
+                "detail": self.storage_detail or ("nearly full" if free < _LOW_DISK_BYTES else ""),
+            },
+            "processes": {
+                name: {"pid": pid, "rss_bytes": resident_bytes(pid)} for name, pid in processes.items() if pid
+            },
+            "cpu_temperature_c": cpu_temperature_c(),
+        }
+
+
+def resident_bytes(pid: int) -> int:
+    """Give the memory a process holds; 0 when it is gone."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_temperature_c() -> float | None:
+    """Read the hottest thermal zone; None where there is none."""
+    readings = []
+    for zone in Path("/sys/class/thermal").glob("thermal_zone*/temp"):
+        try:
+            readings.append(int(zone.read_text(encoding="ascii")) / 1000)
+        except (OSError, ValueError):
+            continue
+    return max(readings, default=None)

@@ -1,0 +1,102 @@
+"""Inspect: one frame in, one inspection out; the same code on the device, in the workshop and on the command line."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.decide import decide
+from edge.errors import ModelError
+from edge.inspection import Inspection, Timings, Verdict
+from edge.regions import regions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edge.clock import Clock
+    from edge.config import RuleConfig
+    from edge.frame import Frame, Picture
+    from edge.mask import Mask
+    from edge.picture_check import PictureCheck
+    from edge.segment import Segmenter
+
+
+class Inspector:
+    """Judges the frames of one camera."""
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        labels: Sequence[str],
+        rules: Mapping[str, RuleConfig],
+        check: PictureCheck,
+        clock: Clock,
+    ) -> None:
+        self._segmenter = segmenter
+        self._labels = tuple(labels)
+        self._rules = rules
+        self._check = check
+        self._clock = clock
+
+    def inspect(self, frame: Frame) -> tuple[Inspection, Picture, Mask | None]:
+        """Judge one frame; give the verdict, the picture as the network saw it, and the mask if there is one.
+
+        A picture that can't be judged and a network that fails give NotDecidable with the reason, never an error.
+        """
+        taken = time.perf_counter()
+        acquisition = self._clock.monotonic_s() - frame.captured_mono_s
+        small = self._segmenter.prepare(frame.picture)
+        prepared = time.perf_counter()
+        faults = self._check.faults(small, acquisition, simulated=frame.simulated)
+        mask: Mask | None = None
+        if not faults:
+            try:
+                mask = self._segmenter.infer(small, frame.picture.shape[1], frame.picture.shape[0])
+            except ModelError as error:
+                faults = (f"model fault: {error}",)
+        inferred = time.perf_counter()
+        found = regions(mask, self._labels) if mask is not None else []
+        shares = class_shares(mask, len(self._labels)) if mask is not None else ()
+        if mask is None:
+            verdict, reasons = Verdict.NotDecidable, faults
+        else:
+            of_object = dict(zip(self._labels, share_of_object(shares), strict=True))
+            verdict, reasons = decide(found, of_object, self._rules)
+        height, width = frame.picture.shape[:2]
+        inspection = Inspection(
+            result_id=str(uuid.uuid4()),
+            camera=frame.camera,
+            verdict=verdict,
+            reasons=reasons,
+            regions=tuple(found),
+            frame_id=frame.id,
+            frame_width=width,
+            frame_height=height,
+            captured_at=frame.captured_at,
+            created_at=self._clock.wall_s(),
+            age_s=max(self._clock.monotonic_s() - frame.captured_mono_s, 0.0),
+            timings=Timings(
+                acquisition=max(acquisition, 0.0),
+                preprocess=prepared - taken,
+                inference=inferred - prepared,
+                postprocess=time.perf_counter() - inferred,
+            ),
+            simulated=frame.simulated,
+            class_shares=shares,
+        )
+        return inspection, small, mask
+
+
+def class_shares(mask: Mask, count: int) -> tuple[float, ...]:
+    """Give each class's share of the frame, 0 to 1."""
+    counts = np.bincount(mask.classes.ravel(), minlength=count)
+    return tuple(float(n) for n in counts / mask.classes.size)
+
+
+def share_of_object(shares: Sequence[float]) -> tuple[float, ...]:
+    """Turn shares of the frame into shares of the object, that is of everything but class 0, the background."""
+    whole = sum(shares[1:])
+    return (0.0, *(share / whole if whole else 0.0 for share in shares[1:]))

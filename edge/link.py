@@ -1,0 +1,332 @@
+"""Link: one connection to an MQTT broker, driven by the thread that owns it; paho's errors become ours here."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import selectors
+import socket
+import ssl
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edge.broker import CONNECT_S, Ack, Received, explain, tls_context
+from edge.errors import BrokerError
+
+if TYPE_CHECKING:
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from edge.broker import Broker, Message
+    from edge.clock import Clock
+
+Protocol = Literal["5", "3.1.1"]
+
+WINDOW = 20
+"""At most so many messages on their way: what may be sent twice after a lost connection."""
+KEEPALIVE_S = 30
+
+_UNSUPPORTED_VERSION = 132  # CONNACK reason code, MQTT 5.0 table 3-1
+_SESSION_TAKEN_OVER = 142  # DISCONNECT reason code, MQTT 5.0 table 3-13
+_REFUSED_FROM = 0x80  # reason codes from here on are failures, MQTT 5.0 section 2.4
+_LOG_ERROR = 8  # paho's MQTT_LOG_ERR
+_HEADER_BYTES = 64  # more than a PUBLISH packet needs around its topic and payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """How long to wait before the next try: full jitter below a ceiling that doubles; never gives up."""
+
+    first_s: float = 1.0
+    most_s: float = 60.0
+
+    def delay_s(self, failures: int) -> float:
+        """Draw the wait after so many failures in a row."""
+        ceiling = min(self.most_s, self.first_s * 2 ** min(failures, 30))
+        return random.uniform(self.first_s / 2, max(ceiling, self.first_s))  # noqa: S311 - spreads load, guards nothing
+
+
+class Bell:
+    """Wakes a thread that waits in `Link.pump`; `ring` may be called from any thread and never blocks."""
+
+    def __init__(self) -> None:
+        self._ear, self._hand = socket.socketpair()
+        self._ear.setblocking(False)
+        self._hand.setblocking(False)
+
+    def ring(self) -> None:
+        """Wake the thread that waits."""
+        with contextlib.suppress(BlockingIOError, OSError):  # full: it rings already; closed: nobody waits
+            self._hand.send(b"!")
+
+    def silence(self) -> None:
+        """Forget the rings so far."""
+        with contextlib.suppress(BlockingIOError):
+            while self._ear.recv(4096):
+                pass
+
+    def fileno(self) -> int:
+        """Let a selector wait for it."""
+        return self._ear.fileno()
+
+    def close(self) -> None:
+        """Free both ends."""
+        self._ear.close()
+        self._hand.close()
+
+
+class Link:
+    """A connection that stands; made by `connect`, used and closed by one thread.
+
+    What arrived waits in `acks` and `inbox` until the owner takes it. The owner publishes at most `room` QoS 1
+    messages, so paho's own queue never holds a backlog.
+    """
+
+    def __init__(self, broker: Broker, client: Client, protocol: Protocol) -> None:
+        self.protocol: Protocol = protocol
+        self.acks: deque[Ack] = deque()
+        self.inbox: deque[Received] = deque()
+        self.session_present = False
+        self.max_packet_bytes = 268_435_455  # MQTT 5.0 section 2.1.4
+        self._window = WINDOW
+        self._broker = broker
+        self._client = client
+        self._connack: ReasonCode | None = None
+        self._lost = ""
+        self._unacked: dict[int, object] = {}
+        self._selector = selectors.DefaultSelector()
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_log = self._on_log
+        client.on_socket_open = _without_delay
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Say goodbye, so that the last will is not published, and free the socket; never raises."""
+        with contextlib.suppress(OSError, ValueError):
+            self._client.disconnect()
+        self._drop()
+
+    @property
+    def room(self) -> int:
+        """How many QoS 1 messages may be published now."""
+        return self._window - len(self._unacked)
+
+    @property
+    def window(self) -> int:
+        """How many QoS 1 messages may be on their way at once: the broker may allow fewer than `WINDOW`."""
+        return self._window
+
+    @property
+    def congested(self) -> bool:
+        """The socket takes no more just now; what may be dropped should be."""
+        return self._client.want_write()
+
+    def fits(self, message: Message) -> bool:
+        """Say whether the broker takes messages of this size: it hangs up on larger ones."""
+        return len(message.payload) + len(message.topic.encode()) + _HEADER_BYTES <= self.max_packet_bytes
+
+    def publish(self, message: Message, tag: object = None) -> None:
+        """Send a message; the broker's answer to QoS 1 comes as an `Ack` with `tag`. Never blocks."""
+        properties = None
+        if message.correlation is not None and self.protocol == "5":
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.CorrelationData = message.correlation
+        sent = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
+        if message.qos:
+            self._unacked[sent.mid] = tag
+
+    def subscribe(self, *filters: str) -> None:
+        """Ask for the messages of these topics at QoS 1, retained ones first."""
+        self._client.subscribe([(topic, 1) for topic in filters])
+
+    def acknowledge(self, received: Received) -> None:
+        """Tell the broker that a message was dealt with (links made with `manual_ack` only)."""
+        self._client.ack(received.mid, received.qos)
+
+    def pump(self, timeout_s: float, bell: Bell | None = None) -> None:
+        """Wait for the network, at most `timeout_s` or until `bell` rings, and move what can be moved.
+
+        Raises:
+            BrokerError: the connection is gone; the link must be closed.
+        """
+        sock = self._client.socket()
+        if sock is None:
+            raise BrokerError(self._explain_loss())
+        self._watch(sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._client.want_write() else 0))
+        if bell is not None:
+            self._watch(bell, selectors.EVENT_READ)
+        undecoded = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        ready = {key.fileobj: events for key, events in self._selector.select(0 if undecoded else max(timeout_s, 0))}
+        if bell is not None and bell in ready:
+            bell.silence()
+        events = ready.get(sock, 0)
+        result = MQTTErrorCode.MQTT_ERR_SUCCESS
+        if events & selectors.EVENT_READ or undecoded:
+            result = self._client.loop_read()
+        if events & selectors.EVENT_WRITE and self._client.socket() is not None:
+            self._client.loop_write()
+        self._client.loop_misc()
+        if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
+            raise BrokerError(self._explain_loss())
+
+    def open(self, clock: Clock, timeout_s: float, connect: dict[str, Any]) -> ReasonCode:
+        """Open the socket and wait for the broker's answer. Raises BrokerError when there is none."""
+        self._client.connect_timeout = timeout_s
+        try:
+            self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, **connect)
+        except (OSError, UnicodeError) as error:
+            raise BrokerError(explain(error, self._broker)) from error
+        deadline = clock.monotonic_s() + timeout_s
+        while self._connack is None:
+            left_s = deadline - clock.monotonic_s()
+            if left_s <= 0:
+                raise BrokerError(f"{self._broker}: no MQTT answer within {timeout_s:.0f} s: is this its port?")
+            try:
+                self.pump(left_s)
+            except BrokerError:
+                if self._connack is None:
+                    raise
+        return self._connack
+
+    def _watch(self, what: Any, events: int) -> None:
+        known = self._selector.get_map().get(what)
+        if known is None:
+            self._selector.register(what, events)
+        elif known.events != events:
+            self._selector.modify(what, events)
+
+    def _drop(self) -> None:
+        self._selector.close()
+        self._client.on_disconnect = None
+        sock = self._client.socket()
+        if sock is not None:
+            sock.close()
+
+    def _explain_loss(self) -> str:
+        return f"{self._broker}: {self._lost or 'the broker closed the connection'}"
+
+    def _on_connect(
+        self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        del client, userdata
+        self.session_present = flags.session_present
+        self._connack = reason
+        self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+        self.max_packet_bytes = getattr(properties, "MaximumPacketSize", self.max_packet_bytes)
+
+    def _on_disconnect(
+        self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        del client, userdata, properties
+        if reason.value == _SESSION_TAKEN_OVER:
+            self._lost = "another client took over: give every device its own name"
+        elif flags.is_disconnect_packet_from_server:
+            self._lost = f"the broker hung up: {reason}"
+
+    def _on_publish(
+        self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        del client, userdata, properties
+        if mid in self._unacked:  # QoS 0 comes here too, when it is written
+            refused = reason.value >= _REFUSED_FROM
+            self.acks.append(Ack(tag=self._unacked.pop(mid), refusal=str(reason) if refused else None))
+
+    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        del client, userdata
+        properties = message.properties
+        self.inbox.append(
+            Received(
+                topic=message.topic,
+                payload=bytes(message.payload),
+                retain=message.retain,
+                mid=message.mid,
+                qos=message.qos,
+                response_topic=getattr(properties, "ResponseTopic", None),
+                correlation=getattr(properties, "CorrelationData", None),
+            )
+        )
+
+    def _on_log(self, client: Client, userdata: Any, level: int, text: str) -> None:
+        del client, userdata
+        if level == _LOG_ERROR:
+            self._lost = text.removeprefix("failed to receive on socket: ")
+
+
+def connect(
+    broker: Broker,
+    *,
+    client_id: str,
+    clock: Clock,
+    session_s: int,
+    will: Message | None = None,
+    manual_ack: bool = False,
+    timeout_s: float = CONNECT_S,
+) -> Link:
+    """Connect with MQTT 5, or with 3.1.1 when the broker refuses 5.
+
+    `session_s` is how long the broker shall keep subscriptions and queued messages while we are away; 0: not at
+    all. Waits at most `timeout_s` for the network, and again for the broker.
+
+    Raises:
+        BrokerError: not reachable, or the broker refuses us; one line.
+        ConfigError: a TLS file can't be used.
+    """
+    for protocol in ("5", "3.1.1"):
+        link = _make(broker, protocol, client_id=client_id, session_s=session_s, will=will, manual_ack=manual_ack)
+        try:
+            answer = link.open(clock, timeout_s, _connect_arguments(session_s) if protocol == "5" else {})
+        except BaseException:
+            link.close()
+            raise
+        if not answer.is_failure:
+            return link
+        link.close()
+        if answer.value != _UNSUPPORTED_VERSION:
+            raise BrokerError(f"{broker}: refused us: {answer}: check mqtt.username and the password")
+    raise BrokerError(f"{broker}: speaks neither MQTT 5 nor 3.1.1: use another broker")
+
+
+def _make(
+    broker: Broker, protocol: Protocol, *, client_id: str, session_s: int, will: Message | None, manual_ack: bool
+) -> Link:
+    five = protocol == "5"
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        clean_session=None if five else session_s == 0,
+        protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+        reconnect_on_failure=False,
+        manual_ack=manual_ack,
+    )
+    if broker.username is not None:
+        client.username_pw_set(broker.username, broker.password)
+    if will is not None:
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+    if broker.tls is not None:
+        client.tls_set_context(tls_context(broker.tls))
+    return Link(broker, client, protocol)
+
+
+def _connect_arguments(session_s: int) -> dict[str, Any]:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = session_s
+    return {"clean_start": session_s == 0, "properties": properties}
+
+
+def _without_delay(client: Client, userdata: Any, sock: Any) -> None:
+    """Send small packets at once: with Nagle's algorithm an alert may wait for the previous one's delayed ACK."""
+    del client, userdata
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

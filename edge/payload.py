@@ -1,0 +1,127 @@
+"""Payload: an inspection or an event as the JSON that leaves the device, `edgeloupe.result/1`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from edge.clock import rfc3339
+from edge.errors import ConfigError
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.bundle import Bundle
+    from edge.config import RuleConfig
+    from edge.inspection import Event, Inspection
+    from edge.region import Region
+
+SCHEMA = "edgeloupe.result/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """Which network spoke."""
+
+    name: str
+    release: int
+    sha256: str
+    target: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every result of this device repeats."""
+
+    device: str
+    model: ModelInfo
+    labels: tuple[str, ...]  # of the model's classes, by index
+    thresholds: Mapping[str, RuleConfig]
+
+    @classmethod
+    def of(cls, bundle: Bundle, target: str | None, *, device: str, rules: Mapping[str, RuleConfig]) -> Self:
+        """Describe `bundle` as run for `target`, by default its first one.
+
+        Raises:
+            BundleError: no such target in the bundle.
+            ConfigError: a rule names a class that the model does not have.
+        """
+        name, info = bundle.target_for([target] if target else ())
+        labels = bundle.manifest.class_names
+        unknown = sorted(set(rules) - set(labels))
+        if unknown:
+            raise ConfigError(f"rules.{unknown[0]}: the model has no such class, only {', '.join(labels)}")
+        model = ModelInfo(
+            name=bundle.manifest.name,
+            release=bundle.manifest.release,
+            sha256=bundle.sha256,
+            target=name,
+            precision=info.precision,
+        )
+        return cls(device=device, model=model, labels=labels, thresholds=rules)
+
+
+def result(inspection: Inspection, context: Context) -> dict[str, Any]:
+    """Write one inspection as the fields of OPC 40100-1 in snake_case; `epoch` and `seq` are set by the outbox."""
+    times = inspection.timings
+    return {
+        "schema": SCHEMA,
+        "result_id": inspection.result_id,
+        "device": context.device,
+        "camera": inspection.camera,
+        "epoch": None,
+        "seq": None,
+        "is_simulated": inspection.simulated,
+        "result_state": "Completed",
+        "result_evaluation": inspection.verdict.name,
+        "result_evaluation_code": inspection.verdict.value,
+        "reasons": list(inspection.reasons),
+        "part_id": None,
+        "job_id": None,
+        "recipe_id": None,
+        "creation_time": rfc3339(inspection.created_at),
+        "frame": {
+            "id": inspection.frame_id,
+            "width": inspection.frame_width,
+            "height": inspection.frame_height,
+            "captured_at": rfc3339(inspection.captured_at),
+            "age_s": round(inspection.age_s, 4),
+        },
+        "processing_times": {
+            **{name: round(seconds, 6) for name, seconds in asdict(times).items()},
+            "total": round(times.total, 6),
+        },
+        "model": asdict(context.model),
+        "thresholds": {label: rule.model_dump(exclude_none=True) for label, rule in context.thresholds.items()},
+        "class_shares": {
+            label: round(share, 6) for label, share in zip(context.labels, inspection.class_shares, strict=False)
+        },
+        "regions": [_region(region) for region in inspection.regions],
+    }
+
+
+def alert(event: Event, context: Context) -> dict[str, Any]:
+    """Write one event: the result it rests on, with the alert's id, the step in its life and its picture."""
+    return {
+        **result(event.inspection, context),
+        "type": event.type,
+        "alert_id": event.alert_id,
+        "evidence": event.evidence,
+    }
+
+
+def _region(region: Region) -> dict[str, Any]:
+    return {
+        "id": region.id,
+        "track_id": None,
+        "class_id": region.class_id,
+        "label": region.label,
+        "score": round(region.score, 4),
+        "bbox": list(region.bbox),
+        "area_px": region.area_px,
+        "area_mm2": None,
+        "length_mm": None,
+        "centroid": [round(v, 1) for v in region.centroid],
+        "zones": [],
+        "segmentation": {"size": list(region.segmentation.size), "counts": region.segmentation.counts},
+    }

@@ -1,0 +1,39 @@
+"""Resize a picture to the network's input, the same way in training, calibration and on the device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from edge.frame import Picture
+
+PREPARE_VERSION = "halve-linear/1"
+"""Part of the processing hash in every receipt: change it whenever `prepare` gives other pixels."""
+
+
+def prepare(picture: Picture, width: int, height: int) -> Picture:
+    """Resize `picture`, (H, W, 3) uint8, to (height, width, 3) uint8, keeping the colour order.
+
+    The picture is stretched when its shape differs from the network's.
+    """
+    picture = halve(picture, width, height)
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def halve(picture: Picture, width: int, height: int) -> Picture:
+    """Reduce `picture` by exact 2x2 averages while it is at least twice as large as asked for.
+
+    Averaging keeps a small defect that interpolation would step over; what is left to interpolate is under a
+    factor of two.
+    """
+    h, w = picture.shape[:2]
+    while w >= 2 * width and h >= 2 * height:
+        w, h = w // 2, h // 2
+        smaller = cv2.resize(picture[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA)
+        picture = np.asarray(smaller, np.uint8)
+    return picture

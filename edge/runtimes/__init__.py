@@ -1,0 +1,57 @@
+"""Runtimes by name: who runs the network; every other file here is one of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, Self
+
+from edge.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from edge.frame import Picture
+    from edge.mask import Plane
+
+NAMES = ("openvino", "onnxruntime", "scripted")
+
+
+class Runtime(Protocol):
+    """One loaded network with pre- and post-processing folded into its graph.
+
+    Belongs to one thread. Used as a context manager: entering loads and compiles, leaving frees.
+    """
+
+    def __enter__(self) -> Self:
+        """Load and compile. Raises ModelError."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def infer(self, picture: Picture) -> tuple[Plane, Plane]:
+        """Run the network on (H, W, 3) uint8 BGR at its input size; give classes and scores, both (h, w) uint8.
+
+        The arrays are the caller's own. Raises ModelError.
+        """
+        ...
+
+
+def create(name: str, model: Path, *, threads: int = 0) -> Runtime:
+    """Make the runtime `name` for the model file `model`; `threads` 0 leaves the number to the runtime.
+
+    Raises:
+        ModelError: no such runtime, or its package is not installed here.
+    """
+    if name not in NAMES:
+        raise ModelError(f"runtime {name!r}: must be one of {', '.join(NAMES)}")
+    try:
+        module = import_module(f"edge.runtimes.{name}")
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"runtime {name!r}: package {error.name!r} is not installed: pip install 'edgeloupe[{name}]'"
+        ) from error
+    runtime: Runtime = module.create(model, threads)
+    return runtime

@@ -1,0 +1,59 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import openvino
+
+from edge.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from edge.frame import Picture
+    from edge.mask import Plane
+
+
+class OpenVino:
+    """An OpenVINO IR or ONNX file, compiled for low latency."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        self._model = model
+        self._threads = threads
+        self._request: openvino.InferRequest | None = None
+
+    def __enter__(self) -> Self:
+        config: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
+        if self._threads:
+            config["INFERENCE_NUM_THREADS"] = self._threads
+        try:
+            compiled = openvino.Core().compile_model(str(self._model), "CPU", config)
+        except RuntimeError as error:
+            raise ModelError(f"{self._model}: OpenVINO refuses it: {str(error).strip().splitlines()[-1]}") from error
+        if len(compiled.inputs) != 1 or len(compiled.outputs) != 2:
+            raise ModelError(f"{self._model}: must have one input (picture) and two outputs (classes, scores)")
+        self._request = compiled.create_infer_request()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._request = None
+
+    def infer(self, picture: Picture) -> tuple[Plane, Plane]:
+        if self._request is None:
+            raise ModelError(f"{self._model}: is not open: enter the runtime first")
+        try:
+            self._request.infer([picture[None]], share_inputs=True)
+        except RuntimeError as error:
+            raise ModelError(f"{self._model}: inference failed: {str(error).strip().splitlines()[-1]}") from error
+        classes, scores = (np.array(self._request.get_output_tensor(i).data[0], np.uint8) for i in (0, 1))
+        return classes, scores
+
+
+def create(model: Path, threads: int) -> OpenVino:
+    """Make the runtime; nothing is loaded yet."""
+    return OpenVino(model, threads)

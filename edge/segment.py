@@ -1,0 +1,103 @@
+"""Segment: a picture in, a Mask out; the one way a network is run, on the device and in the workshop."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge import runtimes
+from edge.errors import BundleError, ModelError
+from edge.mask import Mask
+from edge.prepare import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.bundle import Bundle
+    from edge.frame import Picture
+    from edge.manifest import TargetInfo
+    from edge.runtimes import Runtime
+
+
+class Segmenter:
+    """Finds the classes in pictures of any size. Belongs to one thread, like its runtime."""
+
+    def __init__(self, runtime: Runtime, *, width: int, height: int, output: tuple[int, int] | None = None) -> None:
+        self._runtime = runtime
+        self._width, self._height = width, height
+        self._output = output  # height, width
+
+    def __call__(self, picture: Picture) -> Mask:
+        """Segment one picture, (H, W, 3) uint8 BGR. Raises ModelError."""
+        height, width = picture.shape[:2]
+        return self.infer(self.prepare(picture), width, height)
+
+    def prepare(self, picture: Picture) -> Picture:
+        """Resize one picture to what the network takes."""
+        return np.ascontiguousarray(prepare(picture, self._width, self._height))
+
+    def infer(self, prepared: Picture, frame_width: int, frame_height: int) -> Mask:
+        """Run the network on a prepared picture of a frame of the given size. Raises ModelError."""
+        classes, scores = self._runtime.infer(prepared)
+        if self._output and classes.shape != self._output:
+            raise ModelError(
+                f"the network gives {classes.shape} where its manifest says {self._output}: quantise the model again"
+            )
+        return Mask(classes=classes, scores=scores, frame_width=frame_width, frame_height=frame_height)
+
+
+@contextmanager
+def open_segmenter(bundle: Bundle, target: str | None = None, threads: int = 0) -> Iterator[Segmenter]:
+    """Load `bundle` for `target`, by default its first one; `threads` 0 leaves the number to the runtime.
+
+    Raises:
+        BundleError: no such target in the bundle, or the installed runtime is not one it was measured with.
+        ModelError: the runtime is not installed or refuses the network.
+    """
+    name, info = bundle.target_for([target] if target else ())
+    with _open(bundle, name, info, threads) as segmenter:
+        yield segmenter
+
+
+@contextmanager
+def open_reference(bundle: Bundle, threads: int = 0) -> Iterator[Segmenter]:
+    """Load the float form of the same network. Raises as `open_segmenter` does."""
+    with _open(bundle, "reference", bundle.manifest.reference, threads) as segmenter:
+        yield segmenter
+
+
+@contextmanager
+def _open(bundle: Bundle, name: str, info: TargetInfo, threads: int) -> Iterator[Segmenter]:
+    _check_version(bundle, name, info)
+    shape, output = bundle.manifest.input, bundle.manifest.output
+    with runtimes.create(info.runtime, bundle.file(info.entry), threads=threads) as runtime:
+        yield Segmenter(runtime, width=shape.width, height=shape.height, output=(output.height, output.width))
+
+
+def _check_version(bundle: Bundle, name: str, info: TargetInfo) -> None:
+    try:
+        installed = version(info.runtime)
+    except PackageNotFoundError:
+        return  # it may bear another distribution name; opening it will tell
+    lowest, _, below = info.version_range.removeprefix(">=").partition(",<")
+    if _release(installed) < _release(lowest) or (below and _release(installed) >= _release(below)):
+        raise BundleError(
+            f"{bundle.path}: target {name} was made for {info.runtime} {info.version_range}, here is {installed}: "
+            f"install a fitting {info.runtime}, or quantise the model again"
+        )
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """Read the leading numbers of a version: `2026.4.1rc1` is (2026, 4, 1)."""
+    numbers = []
+    for part in text.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+        if digits != part:
+            break
+    return tuple(numbers)

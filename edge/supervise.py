@@ -1,0 +1,82 @@
+"""Supervise: start a process, notice that it died or hangs, replace it, slower each time it fails soon."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.process import BaseProcess
+
+    from edge.clock import Clock
+
+log = logging.getLogger(__name__)
+
+SPAWN = multiprocessing.get_context("spawn")
+_WAIT_S = (0.5, 30.0)
+_SOUND_S = 60.0
+"""A process that lived this long was sound: the next wait is the shortest again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Supervised:
+    """One process of the daemon, owned by the core's main thread."""
+
+    name: str
+    target: Callable[..., None]
+    arguments: Callable[[], tuple[Any, ...]]  # made anew for each start
+    clock: Clock
+    restarts: int = field(init=False, default=0)
+    started_mono_s: float = field(init=False, default=0.0)
+    _process: BaseProcess | None = field(init=False, default=None)
+    _wait_s: float = field(init=False, default=_WAIT_S[0])
+    _start_at: float = field(init=False, default=0.0)
+
+    @property
+    def pid(self) -> int | None:
+        """Its number while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def tend(self) -> bool:
+        """Start or replace the process where it is due; give whether a new one was started."""
+        now = self.clock.monotonic_s()
+        if self._process is not None:
+            if self._process.is_alive():
+                return False
+            log.warning("%s ended by itself (exit code %s)", self.name, self._process.exitcode)
+            self._gone(now)
+        if now < self._start_at:
+            return False
+        self.restarts += self.started_mono_s > 0
+        self._process = SPAWN.Process(target=self.target, args=self.arguments(), name=self.name, daemon=True)
+        self._process.start()
+        self.started_mono_s = now
+        return True
+
+    def replace(self, reason: str) -> None:
+        """Kill the process; `tend` starts another after a pause."""
+        if self._process is None:
+            return
+        log.warning("%s is replaced: %s", self.name, reason)
+        self._process.kill()
+        self._process.join()
+        self._gone(self.clock.monotonic_s())
+
+    def stop(self) -> None:
+        """End the process for good, gently at first."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join(3.0)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
+            self._process = None
+
+    def _gone(self, now: float) -> None:
+        sound = now - self.started_mono_s > _SOUND_S
+        self._start_at = now + (_WAIT_S[0] if sound else self._wait_s)
+        self._wait_s = _WAIT_S[0] if sound else min(2 * self._wait_s, _WAIT_S[1])
+        self._process = None

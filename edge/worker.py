@@ -1,0 +1,168 @@
+"""Worker: the process that holds the network; takes the newest frame of each camera, inspects it, tells the core."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from edge import payload
+from edge.alert import AlertLife
+from edge.bundle import open_bundle
+from edge.capture import frame_slot
+from edge.child import become_child
+from edge.clock import SystemClock
+from edge.errors import EdgeloupeError
+from edge.evidence import EvidenceStore
+from edge.frame import Frame
+from edge.inspect import Inspector
+from edge.picture_check import PictureCheck
+from edge.segment import open_segmenter
+from edge.selftest import selftest
+from edge.slot import Slot
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from edge.clock import Clock
+    from edge.config import Config
+    from edge.frame import Picture
+    from edge.inspection import Event, Inspection
+    from edge.mask import Mask
+    from edge.segment import Segmenter
+
+log = logging.getLogger(__name__)
+
+VIEW_CAPACITY = 32 * 1024 * 1024
+_IDLE_S = 0.004
+_BEAT_S = 0.25
+
+
+def view_slot(runtime_dir: Path, camera: str) -> Path:
+    """Say where the dashboard finds what was last seen by `camera`."""
+    return runtime_dir / f"{camera}.view"
+
+
+def run_worker(config: Config, core: Connection, parent_pid: int) -> None:
+    """Be the inspection process: load the model, prove it on its probe pictures, inspect until killed.
+
+    Sends the core dictionaries: `{"kind": "loading" | "ready" | "beat" | "failed"}` and
+    `{"kind": "inspected", "camera", "result", "alerts", "dropped"}`.
+    """
+    become_child("edgeloupe worker", parent_pid)
+    cv2.setNumThreads(1)
+    core.send({"kind": "loading"})
+    try:
+        bundle = open_bundle(config.model.bundle, trusted=config.model.trusted_keys)
+        context = payload.Context.of(bundle, config.model.target, device=config.device, rules=config.rules)
+        with open_segmenter(bundle, context.model.target, config.model.threads) as segmenter:
+            selftest(bundle, segmenter)
+            colours = [c.colour for c in bundle.manifest.classes]
+            _inspect_for_ever(config, core, context, colours, segmenter)
+    except EdgeloupeError as error:
+        core.send({"kind": "failed", "detail": str(error)})
+    except BrokenPipeError:  # the core is gone
+        return
+
+
+def _inspect_for_ever(
+    config: Config, core: Connection, context: payload.Context, colours: list[Any], segmenter: Segmenter
+) -> None:
+    core.send({"kind": "ready", "model": {**asdict(context.model), "labels": context.labels, "colours": colours}})
+    clock = SystemClock()
+    stations = [
+        Station(name=name, config=config, context=context, colours=colours, segmenter=segmenter, clock=clock)
+        for name in config.cameras
+    ]
+    beaten = clock.monotonic_s()
+    while True:
+        busy = [station.take(core) for station in stations]
+        if clock.monotonic_s() - beaten > _BEAT_S:
+            beaten = clock.monotonic_s()
+            core.send({"kind": "beat"})
+        if not any(busy):
+            time.sleep(_IDLE_S)
+
+
+@dataclass(slots=True, kw_only=True)
+class Station:
+    """One camera's place at the worker."""
+
+    name: str
+    config: Config
+    context: payload.Context
+    colours: list[Any]
+    segmenter: Segmenter
+    clock: Clock
+    _frames: Slot = field(init=False)
+    _view: Slot = field(init=False)
+    _inspector: Inspector = field(init=False)
+    _alerts: AlertLife = field(init=False)
+    _evidence: EvidenceStore = field(init=False)
+    _last: int = field(init=False)
+    _dropped: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        config, runtime_dir = self.config, self.config.storage.runtime_dir
+        self._frames = Slot(frame_slot(runtime_dir, self.name))
+        self._view = Slot(view_slot(runtime_dir, self.name))
+        self._last = self._frames.consumed
+        check = PictureCheck(config.picture)
+        self._inspector = Inspector(self.segmenter, self.context.labels, config.rules, check, self.clock)
+        self._alerts = AlertLife(config.alerts, per_part=config.cameras[self.name].alert_per == "part")
+        self._evidence = EvidenceStore(config.storage.state_dir / "evidence")
+
+    def take(self, core: Connection) -> bool:
+        """Inspect the newest frame if there is one; give whether there was."""
+        snapshot = self._frames.newest(self._last)
+        if snapshot is None:
+            return False
+        self._frames.mark_consumed(snapshot.sequence)  # before the network: a picture that kills it is not tried again
+        frame = Frame(camera=self.name, picture=snapshot.arrays["picture"], **snapshot.meta)
+        inspection, small, mask = self._inspector.inspect(frame)
+        if not snapshot.intact():  # overtaken while we looked: what we saw may be two pictures
+            self._dropped += 1
+            self._last = snapshot.sequence
+            return True
+        events = self._alerts.step(inspection, self.clock.monotonic_s())
+        if any(event.type != "end" for event in events):
+            events = self._keep_picture(events, frame.picture)
+        self._dropped += max(snapshot.sequence - self._last - 1, 0)
+        self._last = snapshot.sequence
+        result = payload.result(inspection, self.context)
+        self._show(result, small, mask)
+        core.send(
+            {
+                "kind": "inspected",
+                "camera": self.name,
+                "result": result,
+                "alerts": [payload.alert(event, self.context) for event in events],
+                "dropped": self._dropped,
+            }
+        )
+        return True
+
+    def _keep_picture(self, events: list[Event], picture: Picture) -> list[Event]:
+        seen: Inspection = events[0].inspection
+        kept = self._evidence.save(picture, seen.captured_at, self.name, seen.result_id)
+        return [replace(event, evidence=kept) for event in events]
+
+    def _show(self, result: dict[str, Any], small: Picture, mask: Mask | None) -> None:
+        """Leave what was seen for the dashboard; a copy of two small pictures, whoever looks."""
+        nothing = np.zeros((1, 1), np.uint8)
+        planes = {"classes": nothing, "scores": nothing} if mask is None else {
+            "classes": mask.classes,
+            "scores": mask.scores,
+        }
+        meta = {
+            "result": result,
+            "labels": self.context.labels,
+            "colours": self.colours,
+            "defects": list(self.config.rules),
+        }
+        self._view.write(meta, {"picture": small, **planes})

@@ -1,0 +1,1 @@
+"""The classroom: datasets, architectures, training and export of float models."""

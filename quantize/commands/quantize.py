@@ -1,0 +1,74 @@
+"""`edgeloupe quantize`: a float ONNX file becomes a signed bundle whose INT8 network is proven to agree with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "shrink a float ONNX model to INT8, prove that nothing was lost, and sign the bundle"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="what `edgeloupe export` wrote")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="pictures with masks, split or not")
+    parser.add_argument("--target", required=True, metavar="NAME", help="the device's chip: openvino")
+    parser.add_argument("--max-drop", type=float, default=0.5, metavar="PT", help="IoU points any class may lose")
+    parser.add_argument(
+        "--min-agreement", type=float, default=0.95, metavar="X", help="mean IoU of float and INT8 masks, 0 to 1"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="BUNDLE", help="the bundle (default: NAME.loupe here)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="Ed25519 signing key, PEM (default: your own)")
+    parser.add_argument("--release", type=int, default=1, metavar="N", help="counts up; devices refuse to go back")
+    parser.add_argument("--calibration", type=int, default=100, metavar="N", help="calibration pictures")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all)")
+    parser.add_argument("--json", action="store_true", help="print the receipt as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edge.clock import SystemClock, rfc3339
+    from edge.errors import ModelError
+    from quantize.figures import Gate
+    from quantize.fold import load_model
+    from quantize.parity_table import parity_table
+    from quantize.signing import create_key, default_key, public_key_path, read_key
+    from quantize.workshop import Order, quantize
+
+    if args.release < 1 or args.calibration < 1:
+        raise ModelError("--release and --calibration: must be 1 or more")
+    _, card = load_model(args.model)
+    output: Path = args.output or Path(f"{card.name}.loupe")
+    key: Path = args.key or default_key()
+    if not args.key and not key.exists():
+        create_key(key)
+        print(f"new signing key {key}; devices get {public_key_path(key)}", file=sys.stderr)
+    order = Order(
+        model=args.model,
+        data=args.data,
+        target=args.target,
+        output=output,
+        key=read_key(key),
+        created=rfc3339(SystemClock().wall_s()),
+        gate=Gate(max_drop_points=args.max_drop, min_agreement=args.min_agreement),
+        release=args.release,
+        calibration=args.calibration,
+        threads=args.threads,
+    )
+    receipt = quantize(order)
+    proof = receipt.targets[args.target]
+    for warning in receipt.calibration.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if args.json:
+        print(receipt.model_dump_json(indent=1))
+    else:
+        print(parity_table(proof.parity, receipt.focus))
+        print(f"{proof.recipe}; {proof.latency.ratio:.2f} of float's time in {proof.latency.runtime}")
+    if not proof.passed:
+        print(f"edgeloupe: gate not passed, no bundle written: {'; '.join(proof.faults)}", file=sys.stderr)
+        return 1
+    if not args.json:
+        print(f"{output}: release {args.release}, {output.stat().st_size / 1e6:.1f} MB")
+    return 0

@@ -1,0 +1,112 @@
+"""Parity: float against INT8, both run from the bundle as a device would run them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from edge import runtimes
+from edge.segment import open_reference, open_segmenter
+from models.metrics import Confusion
+from quantize.evaluate import class_specs, read_sample
+from quantize.figures import Agreement, Parity
+from quantize.score import MIN_OBJECT_PX, Counts, PictureScore, focus_iou, quality, score_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.bundle import Bundle
+    from edge.frame import Picture
+    from models.datasets import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureParity:
+    """Float and INT8 on one picture."""
+
+    sample: Sample
+    float_: PictureScore
+    int8: PictureScore
+    between: Counts  # (classes, classes) pixels, float by row, INT8 by column
+
+
+def compare(bundle: Bundle, target: str, samples: Sequence[Sample], threads: int = 0) -> list[PictureParity]:
+    """Run float and INT8 over `samples` and score both at frame resolution.
+
+    Raises:
+        BundleError, ModelError: the bundle can't be run here.
+        DatasetError: a sample can't be used.
+    """
+    classes = class_specs(bundle.manifest)
+    results = []
+    with open_reference(bundle, threads) as reference, open_segmenter(bundle, target, threads) as small:
+        for sample in tqdm(samples, desc="float against INT8", unit="picture", disable=None, leave=False):
+            picture, truth = read_sample(sample, classes)
+            float_, int8 = reference(picture).on_frame(), small(picture).on_frame()
+            between = Confusion(len(classes))
+            between.add(int8, float_)
+            results.append(
+                PictureParity(
+                    sample=sample,
+                    float_=score_picture(float_, truth, len(classes)),
+                    int8=score_picture(int8, truth, len(classes)),
+                    between=between.counts,
+                )
+            )
+    return results
+
+
+def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: int) -> Parity:
+    """Put the pictures together."""
+    groups = [p.sample.group for p in pictures]
+    float_ = quality([p.float_ for p in pictures], groups, names, focus)
+    int8 = quality([p.int8 for p in pictures], groups, names, focus)
+    return Parity(
+        float_=float_,
+        int8=int8,
+        drop_points={n: 100 * ((float_.iou[n] or 0.0) - (int8.iou[n] or 0.0)) for n in names},
+        agreement=agreement([p.between for p in pictures], focus),
+    )
+
+
+def agreement(between: Sequence[Counts], focus: int) -> Agreement:
+    """Compare INT8 masks with float masks, given pixel counts with float by row; 1.0 where float sees nothing."""
+    seen = [c for c in between if c[focus].sum() >= MIN_OBJECT_PX]
+    ious = [focus_iou(c, focus) for c in seen] or [1.0]
+    pooled = focus_iou(np.sum(between, axis=0), focus)
+    return Agreement(
+        pictures=len(seen),
+        mean=float(np.mean(ious)),
+        p10=float(np.percentile(ious, 10)),
+        worst=float(np.min(ious)),
+        pooled=1.0 if np.isnan(pooled) else pooled,
+        appeared=sum(bool(c[focus].sum() < MIN_OBJECT_PX <= c[:, focus].sum()) for c in between),
+        pixels=float(sum(np.trace(c) for c in between) / sum(c.sum() for c in between)),
+    )
+
+
+def latency_ratio(bundle: Bundle, target: str, picture: Picture, *, rounds: int = 30, threads: int = 1) -> float:
+    """Give the time of the INT8 network over that of its own float form in the same runtime.
+
+    Both take turns on one prepared picture; medians; pre- and post-processing are inside both.
+
+    Raises:
+        ModelError: the runtime can't run the float form.
+    """
+    info = bundle.manifest.targets[target]
+    files = [bundle.file(bundle.manifest.reference.entry), bundle.file(info.entry)]
+    times: tuple[list[float], list[float]] = ([], [])
+    with (
+        runtimes.create(info.runtime, files[0], threads=threads) as float_,
+        runtimes.create(info.runtime, files[1], threads=threads) as int8,
+    ):
+        for _ in range(rounds + 3):
+            for network, taken in zip((float_, int8), times, strict=True):
+                begun_s = time.perf_counter()
+                network.infer(picture)
+                taken.append(time.perf_counter() - begun_s)
+    return float(np.median(times[1][3:]) / np.median(times[0][3:]))

@@ -1,0 +1,105 @@
+"""Receipt: the measured proof that INT8 agrees with float, written into the bundle as receipt.json."""
+
+from __future__ import annotations
+
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, ValidationError
+
+from edge import __version__
+from edge.errors import BundleError
+from quantize.figures import Figures, Gate, Parity
+
+if TYPE_CHECKING:
+    from edge.bundle import Bundle
+
+
+class DatasetFacts(Figures):
+    """On what was measured."""
+
+    name: str
+    split: str  # train, val, test, or all where the data set has no splits
+    pictures: int
+    groups: int
+
+
+class CalibrationFacts(Figures):
+    """From what the INT8 ranges come."""
+
+    pictures: int
+    with_class: dict[str, int]  # pictures on which each class is present
+    warnings: tuple[str, ...]
+
+
+class Latency(Figures):
+    """Time of the INT8 network over that of its own float form, taken in turns in one run."""
+
+    ratio: float  # below 1 is faster
+    runtime: str
+    threads: int
+
+
+class TargetReceipt(Figures):
+    """One target's proof."""
+
+    runtime: str
+    recipe: str  # how INT8 was made
+    tried: dict[str, float]  # every way that was tried, with its agreement on the pictures to choose by
+    sha256: str  # of the file the runtime opens
+    parity: Parity
+    latency: Latency
+    passed: bool
+    faults: tuple[str, ...]  # why not, one sentence each
+
+
+class Receipt(Figures):
+    """The proof for all targets of one bundle."""
+
+    schema_: Literal["edgeloupe.receipt/1"] = Field(default="edgeloupe.receipt/1", alias="schema")
+    name: str
+    focus: str
+    created: str  # RFC 3339
+    machine: str
+    tools: dict[str, str]
+    model_sha256: str  # of the plain float file the workshop was given
+    reference_sha256: str  # of the folded float file in the bundle
+    processing_sha256: str
+    dataset: DatasetFacts
+    calibration: CalibrationFacts
+    gate: Gate
+    targets: dict[str, TargetReceipt]  # empty while the bundle is being measured
+
+
+def receipt_of(bundle: Bundle) -> Receipt:
+    """Read the receipt of an open bundle. Raises BundleError."""
+    try:
+        return Receipt.model_validate(bundle.receipt)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise BundleError(f"{bundle.path}: receipt.json: {key}: {fault['msg']}: quantise the model again") from error
+
+
+def machine_name() -> str:
+    """Name this machine by its processor."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def tool_versions() -> dict[str, str]:
+    """List the versions of everything that has a say in the result."""
+    versions = {"edgeloupe": __version__, "python": platform.python_version()}
+    for name in ("nncf", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "openvino"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,108 @@
+"""OpenVINO on Intel and AMD processors: NNCF post-training quantisation, kept as OpenVINO IR."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import openvino
+from openvino._offline_transformations import apply_moc_transformations
+from tqdm import tqdm
+
+from edge.errors import ModelError
+from quantize.fold import POST, PRE
+from quantize.targets import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from edge.frame import Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recipe:
+    """One set of NNCF options."""
+
+    preset: Literal["PERFORMANCE", "MIXED"]  # symmetric activations, or asymmetric ones
+    ranges: Literal["minmax", "mean"]
+    correct_bias: bool
+
+    @property
+    def text(self) -> str:
+        bias = "fast bias correction" if self.correct_bias else "no bias correction"
+        return f"nncf {self.preset.lower()}, {self.ranges} ranges, {bias}"
+
+
+RECIPES = (
+    # Bounded activations (ReLU6) have no outliers to cut off: their whole range is kept. Masks agree better so than
+    # with NNCF's defaults, which are the last one.
+    _Recipe(preset="PERFORMANCE", ranges="minmax", correct_bias=False),
+    _Recipe(preset="MIXED", ranges="minmax", correct_bias=False),
+    _Recipe(preset="MIXED", ranges="minmax", correct_bias=True),
+    _Recipe(preset="MIXED", ranges="mean", correct_bias=True),
+)
+
+
+class OpenVinoTarget:
+    """Any processor that OpenVINO's CPU plug-in supports."""
+
+    runtime = "openvino"
+    version_range = ">=2026.1,<2028"
+
+    def candidates(self, folded: Path, pictures: Sequence[Picture], out: Path) -> Iterator[Candidate]:
+        """Quantise with each of `RECIPES`; pre- and post-processing stay in float."""
+        for number, recipe in enumerate(RECIPES, 1):
+            folder = out / f"openvino-{number}"
+            folder.mkdir(parents=True)
+            progress = tqdm(desc=f"quantising {number}/{len(RECIPES)}", unit="picture", disable=None, leave=False)
+            with progress:
+                try:
+                    model = _quantize(_read(folded), pictures, recipe, progress)
+                except (RuntimeError, ValueError) as error:
+                    raise ModelError(f"{folded}: NNCF refuses it: {str(error).strip().splitlines()[-1]}") from error
+            entry = folder / "model.xml"
+            openvino.save_model(model, entry, compress_to_fp16=False)
+            yield Candidate(recipe=recipe.text, entry=entry)
+
+
+def create() -> OpenVinoTarget:
+    """Make the target."""
+    return OpenVinoTarget()
+
+
+def _read(folded: Path) -> openvino.Model:
+    model = openvino.Core().read_model(folded)
+    # Folds shapes and makes Clamp out of Minimum and Maximum, as `convert_model` does (which reports usage): without
+    # it NNCF finds no biases to correct, and the network runs a tenth slower.
+    apply_moc_transformations(model, cf=False)
+    return model
+
+
+def _quantize(model: openvino.Model, pictures: Sequence[Picture], recipe: _Recipe, progress: Any) -> openvino.Model:
+    # NNCF sends usage figures home unless it believes to be under test; there is no other switch.
+    os.environ.setdefault("NNCF_CI", "1")
+    import nncf  # noqa: PLC0415
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet  # noqa: PLC0415
+
+    nncf.set_log_level(logging.ERROR)
+
+    def feed(picture: Picture) -> Any:
+        progress.update()
+        return picture[None]
+
+    options: dict[str, Any] = {"disable_bias_correction": not recipe.correct_bias}
+    if recipe.ranges == "minmax":
+        options["activations_range_estimator_params"] = RangeEstimatorParametersSet.MINMAX
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123 - it draws bars
+        return nncf.quantize(
+            model,
+            nncf.Dataset(pictures, feed),
+            preset=nncf.QuantizationPreset[recipe.preset],
+            subset_size=len(pictures),
+            ignored_scope=nncf.IgnoredScope(patterns=[f"{PRE}.*", f"{POST}.*"], validate=False),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(**options),
+        )

@@ -1,0 +1,200 @@
+"""Workshop: from a float ONNX file to a measured, signed bundle, or to the reason why not."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from tqdm import tqdm
+
+from edge import runtimes
+from edge.bundle import RECEIPT, open_bundle
+from edge.frame import read_picture
+from edge.manifest import Probe, TargetInfo
+from edge.prepare import prepare
+from edge.segment import Segmenter, open_segmenter
+from edge.selftest import selftest
+from models.datasets import has_splits, read_split
+from quantize import calibrate, targets
+from quantize.evaluate import list_samples
+from quantize.fold import fold, load_model, output_size, processing
+from quantize.package import Contents, pack, seal, sha256_of, write_probe
+from quantize.parity import PictureParity, compare, latency_ratio, summarise
+from quantize.receipt import (
+    CalibrationFacts,
+    DatasetFacts,
+    Latency,
+    Receipt,
+    TargetReceipt,
+    machine_name,
+    tool_versions,
+)
+from quantize.report import write_report
+from quantize.shrink import Tried, shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from edge.bundle import Bundle
+    from models.card import ModelCard
+    from models.datasets import Sample
+    from quantize.calibrate import Calibration
+    from quantize.figures import Gate
+
+REFERENCE = "reference/model.onnx"
+PROBES = 3
+VALIDATION_PICTURES = 64
+LATENCY_THREADS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is asked of the workshop."""
+
+    model: Path  # plain float ONNX with its card
+    data: Path
+    target: str
+    output: Path
+    key: Ed25519PrivateKey
+    created: str  # RFC 3339
+    gate: Gate
+    release: int = 1
+    calibration: int = 100
+    threads: int = 0
+
+
+def quantize(order: Order) -> Receipt:
+    """Make, measure and sign a bundle; nothing is written to `order.output` when the gate is not passed.
+
+    Raises:
+        ModelError, DatasetError, BundleError: the model, the pictures or the result can't be used.
+    """
+    model, card = load_model(order.model)
+    target = targets.create(order.target)
+    calibration = calibrate.choose(order.data, card, order.calibration)
+    validation = _validation(order.data)
+    samples, split = list_samples(order.data, "test")
+    with tempfile.TemporaryDirectory(prefix="edgeloupe-") as scratch:
+        folder = Path(scratch) / "bundle"
+        (folder / "reference").mkdir(parents=True)
+        onnx.save(fold(model, card), folder / REFERENCE)
+        pictures = _prepared(validation, card) or calibration.pictures
+        tried = shrink(
+            target, folder / REFERENCE, calibration.pictures, pictures, card.focus_id, Path(scratch) / "tried"
+        )
+        info = _place(tried[0], target, order.target, folder)
+        contents = Contents(
+            card=card,
+            release=order.release,
+            output=output_size(model),
+            targets={order.target: info},
+            reference=TargetInfo(
+                runtime="onnxruntime", precision="float32", entry=REFERENCE, version_range=">=1.20,<2"
+            ),
+            probe=_probe(validation or samples, card, info, folder),
+            created=order.created,
+        )
+        draft = _draft(order, card, calibration, samples, split, folder)
+        _seal(folder, contents, draft, order.key)
+        measured, receipt = _measure(open_bundle(folder), order, draft, samples, tried)
+        if receipt.targets[order.target].passed:
+            write_report(folder / "report.html", open_bundle(folder), receipt, order.target, measured)
+            _seal(folder, contents, receipt, order.key)
+            _prove(open_bundle(folder), order.target)
+            pack(folder, order.output)
+    return receipt
+
+
+def _validation(root: Path) -> list[Sample]:
+    """Take the pictures to choose by: from the validation split, else none (the calibration pictures must do)."""
+    return read_split(root, "val") if has_splits(root) else []
+
+
+def _prepared(samples: Sequence[Sample], card: ModelCard) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    step = max(1, -(-len(samples) // VALIDATION_PICTURES))
+    progress = tqdm(samples[::step], desc="validation pictures", unit="picture", disable=None, leave=False)
+    return [prepare(read_picture(s.picture), card.input.width, card.input.height) for s in progress]
+
+
+def _place(best: Tried, target: targets.Target, name: str, folder: Path) -> TargetInfo:
+    shutil.copytree(best.candidate.entry.parent, folder / "targets" / name)
+    return TargetInfo(
+        runtime=target.runtime,
+        precision="int8",
+        entry=f"targets/{name}/{best.candidate.entry.name}",
+        version_range=target.version_range,
+    )
+
+
+def _probe(samples: Sequence[Sample], card: ModelCard, info: TargetInfo, folder: Path) -> tuple[Probe, ...]:
+    """Choose probe pictures with a good deal of the focus class, and one with little or none."""
+    step = max(1, len(samples) // VALIDATION_PICTURES)
+    areas = [(int((s.class_map(card.classes) == card.focus_id).sum()), s.picture) for s in samples[::step]]
+    ranked = [path for _, path in sorted(areas)]
+    places = np.linspace(len(ranked) - 1, 0, min(PROBES, len(ranked))).round().astype(int)
+    with runtimes.create(info.runtime, folder / info.entry) as runtime:
+        segmenter = Segmenter(runtime, width=card.input.width, height=card.input.height)
+        return write_probe([ranked[i] for i in places], segmenter, folder)
+
+
+def _draft(
+    order: Order, card: ModelCard, calibration: Calibration, samples: Sequence[Sample], split: str, folder: Path
+) -> Receipt:
+    return Receipt(
+        name=card.name,
+        focus=card.focus,
+        created=order.created,
+        machine=machine_name(),
+        tools=tool_versions(),
+        model_sha256=sha256_of(order.model),
+        reference_sha256=sha256_of(folder / REFERENCE),
+        processing_sha256=processing(card).sha256,
+        dataset=DatasetFacts(
+            name=order.data.resolve().name, split=split, pictures=len(samples), groups=len({s.group for s in samples})
+        ),
+        calibration=CalibrationFacts(
+            pictures=len(calibration.pictures), with_class=calibration.with_class, warnings=calibration.warnings
+        ),
+        gate=order.gate,
+        targets={},
+    )
+
+
+def _seal(folder: Path, contents: Contents, receipt: Receipt, key: Ed25519PrivateKey) -> None:
+    (folder / RECEIPT).write_text(receipt.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    seal(folder, contents, key)
+
+
+def _measure(
+    bundle: Bundle, order: Order, draft: Receipt, samples: Sequence[Sample], tried: Sequence[Tried]
+) -> tuple[list[PictureParity], Receipt]:
+    """Measure the bundle as it stands on the disk: what is shipped is what was measured."""
+    measured = compare(bundle, order.target, samples, order.threads)
+    parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
+    faults = order.gate.faults(parity)
+    info, size = bundle.manifest.targets[order.target], bundle.manifest.input
+    picture = prepare(read_picture(samples[0].picture), size.width, size.height)
+    ratio = latency_ratio(bundle, order.target, picture, threads=LATENCY_THREADS)
+    proof = TargetReceipt(
+        runtime=info.runtime,
+        recipe=tried[0].candidate.recipe,
+        tried={t.candidate.recipe: t.agreement for t in tried},
+        sha256=sha256_of(bundle.file(info.entry)),
+        parity=parity,
+        latency=Latency(ratio=ratio, runtime=info.runtime, threads=LATENCY_THREADS),
+        passed=not faults,
+        faults=faults,
+    )
+    return measured, draft.model_copy(update={"targets": {order.target: proof}})
+
+
+def _prove(bundle: Bundle, target: str) -> None:
+    with open_segmenter(bundle, target) as segmenter:
+        selftest(bundle, segmenter)

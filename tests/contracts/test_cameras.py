@@ -1,0 +1,106 @@
+"""What every camera must do, whatever its scheme."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge import cameras
+from edge.errors import CameraError
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((48, 64, 3), 60 + 60 * number, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(3):
+        writer.write(np.full((48, 64, 3), 60 + 60 * number, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture(params=["folder", "video", "belt", "synthetic"])
+def source(request: pytest.FixtureRequest, pictures: Path, video: Path) -> str:
+    return {
+        "folder": f"file:{pictures}",
+        "video": f"file:{video}",
+        "belt": f"belt:{pictures}",
+        "synthetic": "synthetic:plain,red,plain",
+    }[request.param]
+
+
+def test_every_scheme_has_a_case_here_or_needs_a_device() -> None:
+    assert set(cameras.SCHEMES) == {"file", "belt", "synthetic", "v4l2"}
+
+
+def test_pictures_are_bgr_bytes(source: str) -> None:
+    with cameras.create(source) as camera:
+        for _ in range(3):
+            picture = camera.read()
+            assert picture is not None
+            assert picture.dtype == np.uint8
+            assert picture.ndim == 3
+            assert picture.shape[2] == 3
+
+
+def test_a_source_that_ends_says_so_or_goes_round(source: str) -> None:
+    with cameras.create(source) as camera:
+        read = [camera.read() is not None for _ in range(4)]
+    assert read == [True, True, True, source.startswith("belt:")]
+    with cameras.create(source, loop=True) as camera:
+        assert all(camera.read() is not None for _ in range(7))
+
+
+def test_a_camera_can_be_opened_again(source: str) -> None:
+    camera = cameras.create(source)
+    for _ in range(2):
+        with camera:
+            assert camera.read() is not None
+
+
+@pytest.mark.parametrize("scheme", ["file", "belt", "v4l2"])
+def test_a_place_that_is_not_there_is_one_helpful_line(scheme: str, tmp_path: Path) -> None:
+    with pytest.raises(CameraError) as caught, cameras.create(f"{scheme}:{tmp_path}/none"):
+        pass
+    assert str(tmp_path / "none") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_folder_is_one_helpful_line(tmp_path: Path) -> None:
+    for scheme in ("file", "belt"):
+        with pytest.raises(CameraError, match="has no pictures"), cameras.create(f"{scheme}:{tmp_path}"):
+            pass
+
+
+def test_a_file_that_is_no_video_is_one_helpful_line(tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(b"no video")
+    with pytest.raises(CameraError, match="can't be decoded"), cameras.create(f"file:{tmp_path}/x.mp4"):
+        pass
+
+
+def test_an_unreadable_picture_does_not_end_the_folder(pictures: Path) -> None:
+    (pictures / "1.png").write_bytes(b"damaged")
+    with cameras.create(f"file:{pictures}") as camera:
+        assert camera.read() is not None
+        with pytest.raises(CameraError, match="not a picture"):
+            camera.read()
+        assert camera.read() is not None
+        assert camera.read() is None
+
+
+@pytest.mark.parametrize("source", ["", "rtsp", "gopher:x", "file:", "concat:a|b", "pipe:0"])
+def test_a_source_outside_the_list_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="must be SCHEME:PLACE"):
+        cameras.create(source)

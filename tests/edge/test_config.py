@@ -1,0 +1,107 @@
+"""The configuration file: strict, every mistake at once, each with its line and the nearest name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.config import load_config
+from edge.errors import ConfigError
+
+GOOD = """\
+device: line-3
+model:
+  bundle: model.loupe
+cameras:
+  belt:
+    source: file:pictures
+    fps: 5
+rules:
+  lesion: {min_score: 0.6}
+mqtt:
+  host: broker
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "edgeloupe.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    return [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).splitlines()]
+
+
+def test_a_good_file_loads(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD))
+    assert config.device == "line-3"
+    assert config.cameras["belt"].fps == 5
+    assert config.mqtt is not None
+    assert config.mqtt.prefix == "edgeloupe"
+
+
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_key(tmp_path: Path) -> None:
+    text = GOOD.replace("    fps: 5", "    fsp: 5")
+    assert faults(tmp_path, text) == ["edgeloupe.yaml:7: unknown key 'cameras.belt.fsp': did you mean 'fps'?"]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("fps: 5", "fps: 0").replace("host: broker", "prot: 1").replace("0.6", "6")
+    assert faults(tmp_path, text) == [
+        "edgeloupe.yaml:7: cameras.belt.fps = 0: should be greater than 0",
+        "edgeloupe.yaml:9: rules.lesion.min_score = 6: should be less than or equal to 1",
+        "edgeloupe.yaml:11: unknown key 'mqtt.prot': did you mean 'port'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("device: line-3\n", "", "edgeloupe.yaml:1: device: is missing: add it"),
+        ("file:pictures", "gopher:x", "must be SCHEME:PLACE with a scheme of belt, file, synthetic, v4l2"),
+        ("line-3", "Line 3", "device = 'Line 3': string should match pattern"),
+        ("  host: broker", "  prefix: a/#", "must be topic levels without +, #"),
+        ("mqtt:", "web: {host: 0.0.0.0}\nmqtt:", "must be a loopback address"),
+        ("{min_score: 0.6}", "{min_score: 0.3, undecided_score: 0.4}", "undecided_score must be below min_score"),
+        ("device: line-3", "device: line-3\ndevice: line-4", "edgeloupe.yaml:2: repeated key 'device'"),
+        ("device: line-3", "device: [", "not valid YAML"),
+        ("device: line-3", "device: !!python/object/apply:os.system [true]", "not valid YAML"),
+    ],
+)
+def test_a_mistake_gets_one_helpful_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert any(said in fault for fault in faults(tmp_path, GOOD.replace(old, new)))
+
+
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    assert faults(tmp_path, "- a\n- b\n") == [
+        "edgeloupe.yaml:1: must be a mapping of keys to values, such as `device: line-3`"
+    ]
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file or directory: give a YAML file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_the_password_comes_from_a_file_or_a_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mqtt-password").write_text("secret\n", encoding="utf-8")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    plain = load_config(write(tmp_path, GOOD)).mqtt
+    named = load_config(write(tmp_path, GOOD + f"  password_file: {tmp_path}/mqtt-password\n")).mqtt
+    assert plain is not None
+    assert named is not None
+    assert plain.password() is None
+    assert named.password() == "secret"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert plain.password() == "secret"
+
+
+def test_a_password_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    mqtt = load_config(write(tmp_path, GOOD + "  password_file: nowhere\n")).mqtt
+    assert mqtt is not None
+    with pytest.raises(ConfigError, match=r"mqtt\.password_file = nowhere"):
+        mqtt.password()

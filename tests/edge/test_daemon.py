@@ -1,0 +1,243 @@
+"""The daemon as a whole: real processes, a scripted network, real SQLite; the broker has tests of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from edge.capture import state_slot
+from edge.health import health_slot
+from edge.outbox import OutboxReader
+from edge.slot import Slot
+
+Start = Callable[..., "Appliance"]
+
+
+class Appliance:
+    """One running daemon and what can be seen of it from outside."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.process = process
+        self.folder = folder
+
+    def health(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError), Slot(health_slot(self.folder / "run")) as slot:
+            snapshot = slot.newest()
+            if snapshot is not None:
+                return snapshot.meta
+        return {}
+
+    def alerts(self) -> list[dict[str, Any]]:
+        return OutboxReader(self.folder / "state" / "outbox.sqlite").recent(10_000)[::-1]
+
+    def wait_for(self, what: Callable[[], object], limit_s: float = 60.0) -> None:
+        deadline = time.monotonic() + limit_s
+        while not what():
+            assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}"
+            assert time.monotonic() < deadline, f"not within {limit_s} s; health: {json.dumps(self.health())}"
+            time.sleep(0.05)
+
+    def camera(self) -> dict[str, Any]:
+        return dict(self.health().get("cameras", {}).get("c", {}))
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def start(tmp_path: Path, scripted_bundle: Path) -> Iterator[Start]:
+    running: list[Appliance] = []
+
+    def begin(source: str, *, env: dict[str, str] | None = None, **camera: object) -> Appliance:
+        config = {
+            "device": "test",
+            "model": {"bundle": str(scripted_bundle)},
+            "cameras": {"c": {"source": source, **camera}},
+            "rules": {"spot": {"min_area_px": 20}},
+            "alerts": {"clear": 1},
+            "storage": {"state_dir": str(tmp_path / "state"), "runtime_dir": str(tmp_path / "run")},
+            "web": {"enabled": False},
+        }
+        (tmp_path / "edgeloupe.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        command = [sys.executable, "-m", "edge.cli", "run", "-c", str(tmp_path / "edgeloupe.yaml")]
+        appliance = Appliance(subprocess.Popen(command, env={**os.environ, **(env or {})}), tmp_path)
+        running.append(appliance)
+        return appliance
+
+    yield begin
+    for appliance in running:
+        appliance.process.kill()
+        appliance.process.wait()
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Path:
+    """Thirty pictures, every third with a spot."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number in range(30):
+        picture = np.full((120, 160, 3), 128, np.uint8)
+        if number % 3 == 0:
+            picture[40:80, 50:110] = (0, 0, 255)
+        cv2.imwrite(str(folder / f"{number:03}.png"), picture)
+    return folder
+
+
+def test_every_part_of_a_folder_is_inspected_and_every_defect_is_committed(start: Start, parts: Path) -> None:
+    appliance = start(f"file:{parts}", alert_per="part")
+    appliance.wait_for(lambda: appliance.camera().get("inspected") == 30)
+    assert appliance.camera()["verdicts"] == {"OK": 20, "NotOK": 10, "NotDecidable": 0}
+    assert appliance.camera()["dropped"] == 0
+    alerts = appliance.alerts()
+    assert [alert["type"] for alert in alerts] == ["new", "end"] * 10
+    assert [alert["seq"] for alert in alerts] == list(range(1, 21))
+    assert all((appliance.folder / "state" / "evidence" / alert["evidence"]).is_file() for alert in alerts)
+    assert appliance.stop() == 0
+
+
+def test_a_scene_begins_and_ends_one_alert(start: Start) -> None:
+    appliance = start("synthetic:plain,red,red,red,plain,plain", fps=20)
+    appliance.wait_for(lambda: len(appliance.alerts()) == 2)
+    new, end = appliance.alerts()
+    assert (new["type"], end["type"]) == ("new", "end")
+    assert new["alert_id"] == end["alert_id"]
+    assert new["regions"][0]["label"] == "spot"
+
+
+def test_pictures_that_can_not_be_judged_are_never_ok(start: Start) -> None:
+    appliance = start("synthetic:dark,bright,fault,plain", fps=10)
+    appliance.wait_for(lambda: appliance.camera().get("inspected", 0) >= 3)
+    assert appliance.camera()["verdicts"]["NotDecidable"] >= 2
+    assert appliance.alerts() == []
+
+
+def test_a_camera_that_stalls_is_replaced_and_says_so(start: Start) -> None:
+    appliance = start("synthetic:plain,plain,stall", fps=20, stall_s=1)
+    appliance.wait_for(lambda: appliance.camera().get("restarts", 0) >= 1)
+    appliance.wait_for(lambda: appliance.camera().get("inspected", 0) >= 3)
+
+
+def test_a_camera_that_crashes_its_process_is_replaced(start: Start) -> None:
+    appliance = start("synthetic:plain,crash", fps=20)
+    appliance.wait_for(lambda: appliance.camera().get("restarts", 0) >= 1)
+    appliance.wait_for(lambda: appliance.camera().get("inspected", 0) >= 2)
+
+
+def test_a_camera_that_is_missing_is_told_in_one_line_and_tried_again(start: Start, tmp_path: Path) -> None:
+    later = tmp_path / "later"
+    appliance = start(f"file:{later}")
+    appliance.wait_for(lambda: appliance.camera().get("state") == "failed")
+    assert appliance.camera()["detail"].startswith(f"{later}: does not exist")
+    assert not appliance.health()["ready"]
+    later.mkdir()
+    cv2.imwrite(str(later / "a.png"), np.full((50, 50, 3), 128, np.uint8))
+    appliance.wait_for(lambda: appliance.camera().get("inspected") == 1)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_open_alert_is_ended(start: Start) -> None:
+    appliance = start("synthetic:plain," + ",".join(["red"] * 2000), fps=20)
+    appliance.wait_for(lambda: len(appliance.alerts()) == 1)
+    first = appliance.health()["processes"]["worker"]["pid"]
+    os.kill(first, signal.SIGKILL)
+    appliance.wait_for(lambda: len(appliance.alerts()) >= 3)
+    new, ended, again = appliance.alerts()[:3]
+    assert (new["type"], ended["type"], again["type"]) == ("new", "end", "new")
+    assert ended["alert_id"] == new["alert_id"] != again["alert_id"]
+    assert ended["reasons"] == ["the device restarted: the alert is no longer watched"]
+
+
+def test_a_worker_that_hangs_is_replaced(start: Start) -> None:
+    appliance = start("synthetic:plain", loop=True, fps=10)
+    appliance.wait_for(lambda: appliance.camera().get("inspected", 0) >= 2)
+    first = appliance.health()["processes"]["worker"]["pid"]
+    os.kill(first, signal.SIGSTOP)
+    appliance.wait_for(lambda: appliance.health()["processes"].get("worker", {}).get("pid", first) != first)
+    before = appliance.camera()["inspected"]
+    appliance.wait_for(lambda: appliance.camera()["inspected"] > before)
+
+
+def test_after_kill_9_nothing_runs_on_and_numbers_are_not_used_again(start: Start, parts: Path) -> None:
+    appliance = start(f"file:{parts}", alert_per="part", loop=True)
+    appliance.wait_for(lambda: len(appliance.alerts()) >= 6)
+    pids = [process["pid"] for process in appliance.health()["processes"].values()]
+    appliance.process.kill()
+    appliance.process.wait()
+    before = appliance.alerts()
+    deadline = time.monotonic() + 10
+    while any(_runs(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    again = start(f"file:{parts}", alert_per="part")
+    again.wait_for(lambda: again.alerts()[-1]["seq"] > before[-1]["seq"] + 3)
+    after = again.alerts()
+    assert [(a["seq"], a["alert_id"], a["type"]) for a in after[: len(before)]] == [
+        (a["seq"], a["alert_id"], a["type"]) for a in before
+    ]
+    assert [alert["seq"] for alert in after] == list(range(1, len(after) + 1))
+
+
+def test_systemd_hears_ready_and_a_pulse_and_stopping(start: Start, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "500000"}
+        appliance = start("synthetic:plain", env=env, loop=True, fps=10)
+        heard: set[str] = set()
+        while not {"READY=1", "WATCHDOG=1"} <= heard:
+            heard |= set(systemd.recv(500).decode().splitlines())
+        assert appliance.stop() == 0
+        while "STOPPING=1" not in heard:
+            heard |= set(systemd.recv(500).decode().splitlines())
+
+
+def test_a_second_daemon_on_the_same_folders_is_refused(start: Start, tmp_path: Path) -> None:
+    first = start("synthetic:plain", loop=True, fps=5)
+    first.wait_for(first.health)
+    command = [sys.executable, "-m", "edge.cli", "run", "-c", str(tmp_path / "edgeloupe.yaml")]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert second.returncode == 2
+    assert second.stderr.count("\n") == 1
+    assert "another edgeloupe uses it: stop that one first" in second.stderr
+
+
+def test_a_bundle_that_was_tampered_with_is_refused_and_the_reason_is_told(
+    start: Start, scripted_bundle: Path, tmp_path: Path
+) -> None:
+    (scripted_bundle / "model.txt").write_text("red is fine\n", encoding="utf-8")
+    try:
+        appliance = start("synthetic:plain", loop=True, fps=5)
+        appliance.wait_for(lambda: "model.txt" in " ".join(appliance.health().get("reasons", [])))
+        assert appliance.camera()["inspected"] == 0
+    finally:
+        (scripted_bundle / "model.txt").write_text("red is a spot\n", encoding="utf-8")
+
+
+def test_the_state_of_a_camera_is_told_in_its_slot(start: Start) -> None:
+    appliance = start("synthetic:plain", loop=True, fps=10)
+    appliance.wait_for(lambda: appliance.camera().get("state") == "live")
+    with Slot(state_slot(appliance.folder / "run", "c")) as slot:
+        snapshot = slot.newest()
+    assert snapshot is not None
+    assert snapshot.meta["frames"] >= 1
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.clock import FakeClock
+from edge.delivery import MOST_REFUSED, Delivery
+from edge.link import WINDOW, Backoff
+from edge.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAYLOAD = {"camera": "belt", "alert_id": "a", "type": "update"}
+STEADY = Backoff(first_s=1.0, most_s=1.0)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path, clock: FakeClock) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.sqlite", clock) as outbox:
+        yield outbox
+
+
+def seqs(delivery: Delivery, room: int = 1000) -> list[int]:
+    return [row.seq for row in delivery.take(room)]
+
+
+def test_at_most_a_window_is_on_its_way_oldest_first(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 50)
+    delivery = Delivery(outbox, clock)
+    assert seqs(delivery) == list(range(1, WINDOW + 1))
+    assert seqs(delivery) == []
+    delivery.delivered(2)
+    delivery.delivered(1)
+    assert seqs(delivery) == [WINDOW + 1, WINDOW + 2]
+    delivery.flush(now=True)
+    assert outbox.pending_count == 48
+
+
+def test_a_new_connection_begins_with_what_was_never_answered(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 5)
+    delivery = Delivery(outbox, clock)
+    assert seqs(delivery, 3) == [1, 2, 3]
+    delivery.delivered(2)
+    delivery.begin()
+    assert seqs(delivery) == [1, 3, 4, 5]
+
+
+def test_answers_are_stored_together(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 5)
+    delivery = Delivery(outbox, clock)
+    seqs(delivery)
+    delivery.delivered(1)
+    delivery.flush()
+    assert outbox.pending_count == 5
+    clock.advance(0.2)
+    delivery.flush()
+    assert outbox.pending_count == 4
+    for seq in range(2, 6):
+        delivery.delivered(seq)
+    delivery.flush()  # nothing is under way any more
+    assert outbox.pending_count == 0
+
+
+def test_a_refused_alert_waits_while_those_behind_it_go_on(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 3)
+    delivery = Delivery(outbox, clock, STEADY)
+    assert seqs(delivery, 2) == [1, 2]
+    delivery.refused(1)
+    delivery.delivered(2)
+    assert seqs(delivery) == [3]
+    assert (delivery.refusals, delivery.held_back, delivery.published) == (1, 1, 1)
+    clock.advance(1.1)
+    assert seqs(delivery) == [1]
+    delivery.delivered(1)
+    delivery.delivered(3)
+    delivery.flush(now=True)
+    assert (delivery.held_back, outbox.pending_count) == (0, 0)
+
+
+def test_a_broker_that_refuses_everything_is_not_offered_the_whole_backlog(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 100)
+    delivery = Delivery(outbox, clock, STEADY)
+    tried: set[int] = set()
+    for _ in range(20):
+        for seq in seqs(delivery, 7):
+            tried.add(seq)
+            delivery.refused(seq)
+        clock.advance(0.7)
+    assert len(tried) < 2 * MOST_REFUSED
+    clock.advance(2)
+    for _ in range(50):
+        for seq in seqs(delivery):
+            delivery.delivered(seq)
+        clock.advance(0.7)
+    delivery.flush(now=True)
+    assert outbox.pending_count == 0
+
+
+def test_a_replay_sends_delivered_alerts_again_and_those_under_way_once(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 6)
+    delivery = Delivery(outbox, clock)
+    assert seqs(delivery, 4) == [1, 2, 3, 4]
+    delivery.delivered(1)
+    delivery.delivered(2)
+    assert delivery.replay(2, 5) == 1
+    assert seqs(delivery) == [2, 5, 6]
+
+
+def test_a_silent_broker_is_noticed(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD])
+    delivery = Delivery(outbox, clock)
+    assert delivery.overdue_s() == 0
+    seqs(delivery)
+    clock.advance(31)
+    assert delivery.overdue_s() == 31
+
+
+_Step = tuple[Literal["commit", "ack", "refuse", "lose", "replay", "wait"], int]
+_STEPS = st.lists(
+    st.tuples(st.sampled_from(["commit", "ack", "refuse", "lose", "replay", "wait"]), st.integers(0, 30)), max_size=40
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=_STEPS)
+def test_whatever_happens_everything_is_delivered_and_nothing_twice_at_a_time(steps: list[_Step]) -> None:
+    clock = FakeClock()
+    with tempfile.TemporaryDirectory() as folder, Outbox(Path(folder) / "outbox.sqlite", clock) as outbox:
+        delivery = Delivery(outbox, clock, STEADY)
+        under_way: list[int] = []
+        got: set[int] = set()
+
+        def take() -> None:
+            taken = seqs(delivery)
+            assert not set(taken) & set(under_way)
+            under_way.extend(taken)
+            assert len(under_way) <= WINDOW
+
+        for what, number in steps:
+            match what:
+                case "commit":
+                    outbox.commit([PAYLOAD] * number)
+                case "ack" if under_way:
+                    seq = under_way.pop(number % len(under_way))
+                    got.add(seq)
+                    delivery.delivered(seq)
+                case "refuse" if under_way:
+                    delivery.refused(under_way.pop(number % len(under_way)))
+                case "lose":
+                    under_way.clear()
+                    delivery.begin()
+                case "replay":
+                    delivery.replay(max(number, 1), number + 5)
+                case _:
+                    clock.advance(number / 10)
+            take()
+            delivery.flush()
+        for _ in range(2000):
+            clock.advance(1.1)
+            take()
+            if not under_way:
+                break
+            for seq in under_way:
+                got.add(seq)
+                delivery.delivered(seq)
+            under_way.clear()
+        delivery.flush(now=True)
+        assert outbox.pending_count == 0
+        assert got == set(range(1, outbox.last_seq + 1))

@@ -1,0 +1,48 @@
+"""Evidence pictures: whole or not at all, oldest deleted first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.evidence import EvidenceStore
+from edge.frame import read_picture
+
+PICTURE = np.full((40, 60, 3), 90, np.uint8)
+NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
+
+
+def test_a_picture_lies_under_day_hour_and_camera(tmp_path: Path) -> None:
+    relative = EvidenceStore(tmp_path).save(PICTURE, NOON, "belt", "abc")
+    assert relative == "2027-01-15/12/belt/abc.jpg"
+    assert read_picture(tmp_path / relative).shape == (40, 60, 3)
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    EvidenceStore(tmp_path).save(PICTURE, NOON, "belt", "abc")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["abc.jpg"]
+
+
+def test_a_folder_that_can_not_be_written_costs_the_picture_not_the_alert(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "2027-01-15").write_text("in the way", encoding="utf-8")
+    assert EvidenceStore(tmp_path).save(PICTURE, NOON, "belt", "abc") is None
+    assert "evidence picture not kept" in caplog.text
+
+
+def test_the_oldest_go_first_and_their_empty_folders_with_them(tmp_path: Path) -> None:
+    store = EvidenceStore(tmp_path)
+    for hour in range(4):
+        store.save(PICTURE, NOON + 86_400 * (hour - 1000), "belt", f"p{hour}")
+    size = store.size_bytes()
+    left = store.trim(size // 2)
+    assert left == store.size_bytes() <= size // 2
+    assert sorted(path.stem for path in tmp_path.rglob("*.jpg")) == ["p2", "p3"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_trimming_what_is_not_there_is_no_fault(tmp_path: Path) -> None:
+    assert EvidenceStore(tmp_path / "never").trim(1) == 0

@@ -1,0 +1,105 @@
+"""One frame in, one inspection out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.bundle import open_bundle
+from edge.clock import FakeClock
+from edge.config import PictureConfig, RuleConfig
+from edge.frame import Frame
+from edge.inspect import Inspector, share_of_object
+from edge.inspection import Verdict
+from edge.payload import Context, result
+from edge.picture_check import PictureCheck
+from edge.segment import open_segmenter
+
+RULES = {"spot": RuleConfig(min_area_px=20)}
+
+
+def frame(clock: FakeClock, *, value: int = 128, spot: bool = False) -> Frame:
+    picture = np.full((240, 320, 3), value, np.uint8)
+    if spot:
+        picture[80:140, 100:180] = (0, 0, 255)
+    return Frame(
+        camera="c", id=1, picture=picture, captured_at=clock.wall_s(), captured_mono_s=clock.monotonic_s()
+    )
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+def judge(bundle: Path, clock: FakeClock, seen: Frame) -> tuple[Verdict, tuple[str, ...], int]:
+    opened = open_bundle(bundle)
+    with open_segmenter(opened) as segmenter:
+        inspector = Inspector(segmenter, opened.manifest.class_names, RULES, PictureCheck(PictureConfig()), clock)
+        inspection, _, _ = inspector.inspect(seen)
+    return inspection.verdict, inspection.reasons, len(inspection.regions)
+
+
+def test_a_clean_picture_is_ok(scripted_bundle: Path, clock: FakeClock) -> None:
+    assert judge(scripted_bundle, clock, frame(clock)) == (Verdict.OK, (), 0)
+
+
+def test_a_defect_is_not_ok_with_its_region_in_frame_pixels(scripted_bundle: Path, clock: FakeClock) -> None:
+    verdict, reasons, count = judge(scripted_bundle, clock, frame(clock, spot=True))
+    assert (verdict, count) == (Verdict.NotOK, 1)
+    area = int(reasons[0].split(", ")[1].removesuffix(" px"))
+    assert area == pytest.approx(80 * 60, rel=0.03)
+
+
+@pytest.mark.parametrize(("value", "word"), [(0, "dark"), (255, "overexposed")])
+def test_a_picture_that_can_not_be_judged_is_never_ok(
+    scripted_bundle: Path, clock: FakeClock, value: int, word: str
+) -> None:
+    verdict, reasons, _ = judge(scripted_bundle, clock, frame(clock, value=value))
+    assert verdict is Verdict.NotDecidable
+    assert reasons[0].startswith(word)
+
+
+def test_a_stale_picture_is_never_ok_even_when_the_wall_clock_jumped(scripted_bundle: Path, clock: FakeClock) -> None:
+    old = frame(clock)
+    clock.advance(10)
+    clock.set_wall(0.0)
+    verdict, reasons, _ = judge(scripted_bundle, clock, old)
+    assert verdict is Verdict.NotDecidable
+    assert reasons[0].startswith("stale")
+
+
+def test_a_network_that_fails_is_never_ok(scripted_bundle: Path, clock: FakeClock) -> None:
+    seen = frame(clock)
+    seen.picture[:] = (255, 0, 255)
+    verdict, reasons, _ = judge(scripted_bundle, clock, seen)
+    assert verdict is Verdict.NotDecidable
+    assert reasons[0].startswith("model fault")
+
+
+def test_the_payload_holds_what_the_inspection_says(scripted_bundle: Path, clock: FakeClock) -> None:
+    bundle = open_bundle(scripted_bundle)
+    context = Context.of(bundle, None, device="d", rules=RULES)
+    with open_segmenter(bundle) as segmenter:
+        inspector = Inspector(segmenter, context.labels, RULES, PictureCheck(PictureConfig()), clock)
+        inspection, small, mask = inspector.inspect(frame(clock, spot=True))
+    assert small.shape == (120, 160, 3)
+    assert mask is not None
+    told = result(inspection, context)
+    assert told["result_evaluation"] == "NotOK"
+    assert told["result_evaluation_code"] == 2
+    assert told["model"]["sha256"] == bundle.sha256
+    assert told["class_shares"]["spot"] == pytest.approx(80 * 60 / (320 * 240), rel=0.05)
+    assert told["creation_time"].endswith("Z")
+    (region,) = told["regions"]
+    assert region["segmentation"]["size"] == [240, 320]
+    assert told["processing_times"]["total"] == pytest.approx(
+        sum(v for k, v in told["processing_times"].items() if k != "total"), abs=1e-5
+    )
+
+
+def test_shares_of_the_object_leave_the_background_out() -> None:
+    assert share_of_object([0.5, 0.4, 0.1]) == pytest.approx((0.0, 0.8, 0.2))
+    assert share_of_object([1.0, 0.0]) == (0.0, 0.0)

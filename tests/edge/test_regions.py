@@ -1,0 +1,109 @@
+"""Blobs, and their outlines at frame resolution."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from edge.mask import Mask
+from edge.regions import regions
+from edge.rle import decode
+
+LABELS = ("background", "leaf", "lesion")
+
+
+def mask_of(classes: np.ndarray, scale: float = 4.0, score: int = 230) -> Mask:
+    height, width = classes.shape
+    return Mask(
+        classes=classes.astype(np.uint8),
+        scores=np.full(classes.shape, score, np.uint8),
+        frame_width=round(width * scale),
+        frame_height=round(height * scale),
+    )
+
+
+def test_nothing_gives_no_regions() -> None:
+    assert regions(mask_of(np.zeros((10, 20))), LABELS) == []
+
+
+def test_blobs_of_all_classes_come_largest_first() -> None:
+    classes = np.zeros((40, 60))
+    classes[5:20, 5:30] = 1
+    classes[30:34, 40:44] = 2
+    found = regions(mask_of(classes), LABELS)
+    assert [(region.id, region.label) for region in found] == [(1, "leaf"), (2, "lesion")]
+    assert found[0].bbox == (20, 20, 100, 60)
+    assert found[1].score == pytest.approx(230 / 255)
+
+
+def test_pixels_that_touch_at_a_corner_are_one_blob() -> None:
+    classes = np.zeros((10, 10))
+    classes[2, 2] = classes[3, 3] = 1
+    assert len(regions(mask_of(classes), LABELS)) == 1
+
+
+def test_a_blob_touching_the_border_reaches_the_border_of_the_frame() -> None:
+    classes = np.zeros((10, 10))
+    classes[:3, :] = 1
+    (region,) = regions(mask_of(classes), LABELS)
+    assert region.bbox[:3] == (0, 0, 40)
+    assert decode(region.segmentation)[0].all()
+
+
+def test_a_single_pixel_is_kept() -> None:
+    classes = np.zeros((10, 10))
+    classes[4, 6] = 2
+    (region,) = regions(mask_of(classes), LABELS)
+    assert region.area_px > 0
+    assert region.centroid == pytest.approx((25.5, 17.5), abs=0.5)
+
+
+def test_a_hole_stays_open() -> None:
+    classes = np.zeros((30, 30))
+    classes[5:25, 5:25] = 1
+    classes[12:18, 12:18] = 0
+    (region,) = regions(mask_of(classes), LABELS)
+    drawn = decode(region.segmentation)
+    assert drawn[60, 60] == 0
+    assert drawn[30, 30] == 1
+
+
+def test_the_outline_follows_the_scores_between_grid_pixels() -> None:
+    """A disc given by soft scores on a coarse grid is drawn at frame size with under a tenth of a grid pixel's error."""
+    size, scale, radius = 48, 8, 13.3
+    fine = np.zeros((size * scale, size * scale), np.uint8)
+    cv2.circle(fine, (190, 190), round(radius * scale), 1, -1)
+    share = fine.reshape(size, scale, size, scale).mean(axis=(1, 3))
+    classes = (share >= 0.5).astype(np.uint8)
+    scores = np.round(np.where(classes, share, 1 - share) * 255).astype(np.uint8)
+    mask = Mask(classes=classes, scores=scores, frame_width=size * scale, frame_height=size * scale)
+    (region,) = regions(mask, LABELS)
+    wrong = decode(region.segmentation) != fine
+    assert wrong.sum() < 0.1 * scale * 2 * np.pi * radius * scale
+
+
+@given(arrays(np.uint8, (9, 13), elements=st.integers(0, 2)), st.floats(1.0, 7.0))
+def test_regions_of_one_class_never_overlap_and_measures_agree(classes: np.ndarray, scale: float) -> None:
+    found = regions(mask_of(classes, scale), LABELS)
+    for class_id in (1, 2):
+        drawings = [decode(region.segmentation) for region in found if region.class_id == class_id]
+        if drawings:
+            assert np.sum(drawings, axis=0).max() <= 1
+    for region in found:
+        drawn = decode(region.segmentation)
+        assert drawn.sum() == region.area_px
+        rows, columns = np.nonzero(drawn)
+        assert region.bbox == (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        assert region.centroid == pytest.approx((columns.mean(), rows.mean()))
+
+
+def test_the_frame_size_map_agrees_with_the_regions() -> None:
+    classes = np.zeros((40, 60))
+    cv2.ellipse(classes, (30, 20), (18, 9), 20, 0, 360, 1, -1)
+    mask = mask_of(classes, 5.0)
+    (region,) = regions(mask, LABELS)
+    assert np.array_equal(decode(region.segmentation), mask.on_frame())
