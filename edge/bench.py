@@ -112,7 +112,7 @@ def _measure(
             meta = {"id": number + 1, "captured_at": clock.wall_s(), "captured_mono_s": clock.monotonic_s()}
             slot.write({**meta, "simulated": True}, {"picture": picture})
             acquired.append(time.perf_counter() - began)
-            station.take(sent)  # type: ignore[arg-type] - only `send` is used
+            station.take(sent)
             whole.append((time.process_time() - cpu, time.perf_counter() - began))
             prepared = segmenter.prepare(picture)
             began, cpu = time.perf_counter(), time.process_time()

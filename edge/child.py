@@ -22,5 +22,10 @@ def become_child(name: str, parent_pid: int) -> None:
 
 
 def log_to_stderr(name: str) -> None:
-    """Write log lines to standard error, where systemd's journal picks them up."""
-    logging.basicConfig(level=logging.INFO, format=f"{name}: %(levelname)s: %(message)s", stream=sys.stderr)
+    """Write log lines to standard error, where systemd's journal picks them up; `EDGELOUPE_LOG` sets the level."""
+    level = os.environ.get("EDGELOUPE_LOG", "INFO")
+    logging.basicConfig(
+        level=level if level in logging.getLevelNamesMapping() else "INFO",
+        format=f"{name}: %(levelname)s: %(message)s",
+        stream=sys.stderr,
+    )

@@ -21,10 +21,12 @@ DONE, NO, BAD_USE = 0, 1, 2
 
 
 class Command(Protocol):
-    """A module behind one verb. Heavy imports wait until `run`, so that help is quick."""
+    """A module behind one verb. Heavy imports wait until `run`, so that help is quick.
+
+    A module may name packages beyond a device's in `NEEDS`; where they are missing its verb is not shown.
+    """
 
     HELP: str  # one line
-    # NEEDS: tuple[str, ...]  # packages beyond a device's, where there are any; without them the verb is not shown
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare options."""

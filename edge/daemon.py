@@ -174,9 +174,7 @@ class Daemon:
         config, pid = self._config, os.getpid()
         runtime_dir = config.storage.runtime_dir
         children = {
-            "worker": Supervised(
-                name="worker", target=run_worker, arguments=self._worker_arguments, clock=self._clock
-            )
+            "worker": Supervised(name="worker", target=run_worker, arguments=self._worker_arguments, clock=self._clock)
         }
         for name, camera in config.cameras.items():
             children[f"camera {name}"] = Supervised(
@@ -186,9 +184,7 @@ class Daemon:
                 clock=self._clock,
             )
         if config.web.enabled:
-            children["web"] = Supervised(
-                name="web", target=run_web, arguments=lambda: (config, pid), clock=self._clock
-            )
+            children["web"] = Supervised(name="web", target=run_web, arguments=lambda: (config, pid), clock=self._clock)
         return children
 
     def _worker_arguments(self) -> tuple[Any, ...]:
@@ -256,7 +252,9 @@ class Daemon:
             "last_seq": self._outbox.last_seq,
             "pending": self._outbox.pending_count,
         }
-        mqtt = {"configured": self._sink is not None, **(self._sink.status() if self._sink else {})}
+        mqtt: dict[str, Any] = {"configured": self._sink is not None}
+        if self._sink:
+            mqtt |= self._sink.status()
         told = self._health.told(
             mqtt={**mqtt, "pending": outbox["pending"]},
             outbox=outbox,

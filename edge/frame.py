@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import PictureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8, BGR."""

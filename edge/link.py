@@ -31,6 +31,7 @@ WINDOW = 20
 """At most so many messages on their way: what may be sent twice after a lost connection."""
 KEEPALIVE_S = 30
 
+_SILENCE_S = 1.0
 _UNSUPPORTED_VERSION = 132  # CONNACK reason code, MQTT 5.0 table 3-1
 _SESSION_TAKEN_OVER = 142  # DISCONNECT reason code, MQTT 5.0 table 3-13
 _REFUSED_FROM = 0x80  # reason codes from here on are failures, MQTT 5.0 section 2.4
@@ -182,24 +183,31 @@ class Link:
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
             raise BrokerError(self._explain_loss())
 
-    def open(self, clock: Clock, timeout_s: float, connect: dict[str, Any]) -> ReasonCode:
-        """Open the socket and wait for the broker's answer. Raises BrokerError when there is none."""
+    def dial(self, connect: dict[str, Any], timeout_s: float) -> None:
+        """Open the socket and send CONNECT. Raises BrokerError."""
         self._client.connect_timeout = timeout_s
         try:
             self._client.connect(self._broker.host, self._broker.port, KEEPALIVE_S, **connect)
         except (OSError, UnicodeError) as error:
             raise BrokerError(explain(error, self._broker)) from error
+
+    def answer(self, clock: Clock, timeout_s: float) -> ReasonCode | None:
+        """Wait for the broker's answer to CONNECT; None when it gives none. Raises BrokerError when it hangs up."""
         deadline = clock.monotonic_s() + timeout_s
-        while self._connack is None:
-            left_s = deadline - clock.monotonic_s()
-            if left_s <= 0:
-                raise BrokerError(f"{self._broker}: no MQTT answer within {timeout_s:.0f} s: is this its port?")
+        while self._connack is None and (left_s := deadline - clock.monotonic_s()) > 0:
             try:
                 self.pump(left_s)
             except BrokerError:
                 if self._connack is None:
                     raise
         return self._connack
+
+    def answer_or_fail(self, clock: Clock, timeout_s: float) -> ReasonCode:
+        """Wait as `answer` does. Raises BrokerError also when there is no answer."""
+        answer = self.answer(clock, timeout_s)
+        if answer is None:
+            raise BrokerError(f"{self._broker}: no MQTT answer in time: is this the broker's port?")
+        return answer
 
     def _watch(self, what: Any, events: int) -> None:
         known = self._selector.get_map().get(what)
@@ -216,7 +224,11 @@ class Link:
             sock.close()
 
     def _explain_loss(self) -> str:
-        return f"{self._broker}: {self._lost or 'the broker closed the connection'}"
+        line = f"{self._broker}: {self._lost or 'the broker closed the connection'}"
+        tls = self._broker.tls
+        if self._connack is None and tls is not None and tls.certificate is None:
+            line += ": if it wants a certificate of ours, set mqtt.tls.certificate and mqtt.tls.key"
+        return line
 
     def _on_connect(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
@@ -287,16 +299,34 @@ def connect(
     for protocol in ("5", "3.1.1"):
         link = _make(broker, protocol, client_id=client_id, session_s=session_s, will=will, manual_ack=manual_ack)
         try:
-            answer = link.open(clock, timeout_s, _connect_arguments(session_s) if protocol == "5" else {})
+            link.dial(_connect_arguments(session_s) if protocol == "5" else {}, timeout_s)
+            answer = link.answer(clock, min(_SILENCE_S, timeout_s))
+            if answer is None and not (protocol == "5" and _refuses_5(broker, client_id, clock)):
+                answer = link.answer_or_fail(clock, timeout_s - _SILENCE_S)
         except BaseException:
             link.close()
             raise
-        if not answer.is_failure:
+        if answer is not None and not answer.is_failure:
             return link
         link.close()
-        if answer.value != _UNSUPPORTED_VERSION:
+        if answer is not None and answer.value != _UNSUPPORTED_VERSION:
             raise BrokerError(f"{broker}: refused us: {answer}: check mqtt.username and the password")
     raise BrokerError(f"{broker}: speaks neither MQTT 5 nor 3.1.1: use another broker")
+
+
+def _refuses_5(broker: Broker, client_id: str, clock: Clock) -> bool:
+    """Ask with the shortest CONNECT of MQTT 5.
+
+    A broker that reads the long one as 3.1.1 takes properties for lengths and waits for ever for the rest (amqtt
+    does); the short one it understands well enough to refuse. So 3.1.1, which hides refusals, is never a guess.
+    """
+    with _make(broker, "5", client_id=f"{client_id}-probe", session_s=0, will=None, manual_ack=False) as probe:
+        try:
+            probe.dial({"clean_start": True}, _SILENCE_S)
+            answer = probe.answer(clock, _SILENCE_S)
+        except BrokerError:
+            return False
+    return answer is not None and answer.value == _UNSUPPORTED_VERSION
 
 
 def _make(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from edge.clock import rfc3339
 from edge.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

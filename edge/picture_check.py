@@ -42,7 +42,7 @@ class PictureCheck:
         return tuple(found)
 
     def _repeats(self, small: Picture) -> int:
-        content = zlib.crc32(np.ascontiguousarray(small[::2]))
+        content = zlib.crc32(np.ascontiguousarray(small[::2]).data)
         self._same = self._same + 1 if content == self._last else 1
         self._last = content
         return self._same

@@ -84,9 +84,7 @@ def _sample(
     return np.asarray(cv2.warpAffine(grid, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _measure(
-    pixels: NDArray[np.uint8], corner: tuple[int, int], mask: Mask, what: tuple[int, str, float]
-) -> Region:
+def _measure(pixels: NDArray[np.uint8], corner: tuple[int, int], mask: Mask, what: tuple[int, str, float]) -> Region:
     (left, top), (class_id, label, score) = corner, what
     moments = cv2.moments(pixels, binaryImage=True)
     area = round(moments["m00"])

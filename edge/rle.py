@@ -63,7 +63,7 @@ def _pack(runs: NDArray[np.int64]) -> str:
     place = np.arange(_GROUPS)
     groups |= np.where(place < length[:, None], 32, 0)
     text = (groups + 48).astype(np.uint8)[place <= length[:, None]]
-    return text.tobytes().decode("ascii")
+    return str(text.tobytes(), "ascii")
 
 
 def _unpack(text: str) -> NDArray[np.int64]:

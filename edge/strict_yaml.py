@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import yaml
@@ -13,6 +12,7 @@ from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 M = TypeVar("M", bound="Strict")
 
@@ -55,8 +55,7 @@ def loads(text: str, name: str, model: type[M]) -> M:
         value = model.model_validate(data)
     except ValidationError as error:
         faults += [
-            f"{name}:{_line(node, fault['loc'])}: {_explain(fault, model)}"
-            for fault in error.errors(include_url=False)
+            f"{name}:{_line(node, fault['loc'])}: {_explain(fault, model)}" for fault in error.errors(include_url=False)
         ]
     if faults:
         raise ConfigError("\n".join(faults))

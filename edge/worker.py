@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
@@ -89,6 +89,14 @@ def _inspect_for_ever(
             time.sleep(_IDLE_S)
 
 
+class Told(Protocol):
+    """Where a station's messages go: the core's end of a pipe."""
+
+    def send(self, message: dict[str, Any], /) -> None:
+        """Pass one message on; may wait. Raises BrokenPipeError when nobody is there."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Station:
     """One camera's place at the worker."""
@@ -117,7 +125,7 @@ class Station:
         self._alerts = AlertLife(config.alerts, per_part=config.cameras[self.name].alert_per == "part")
         self._evidence = EvidenceStore(config.storage.state_dir / "evidence")
 
-    def take(self, core: Connection) -> bool:
+    def take(self, core: Told) -> bool:
         """Inspect the newest frame if there is one; give whether there was."""
         snapshot = self._frames.newest(self._last)
         if snapshot is None:
@@ -155,10 +163,14 @@ class Station:
     def _show(self, result: dict[str, Any], small: Picture, mask: Mask | None) -> None:
         """Leave what was seen for the dashboard; a copy of two small pictures, whoever looks."""
         nothing = np.zeros((1, 1), np.uint8)
-        planes = {"classes": nothing, "scores": nothing} if mask is None else {
-            "classes": mask.classes,
-            "scores": mask.scores,
-        }
+        planes = (
+            {"classes": nothing, "scores": nothing}
+            if mask is None
+            else {
+                "classes": mask.classes,
+                "scores": mask.scores,
+            }
+        )
         meta = {
             "result": result,
             "labels": self.context.labels,

@@ -1,4 +1,4 @@
-"""Augmentation: one random geometry for picture and mask, then exposure, colour, blur, noise and JPEG on the picture."""
+"""Augmentation: one geometry for picture and mask, then exposure, colour, blur, noise and JPEG on the picture."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _geometry(shape: tuple[int, ...], size: tuple[int, int], spec: AugmentSpec, 
     zoom = math.exp(rng.uniform(math.log(spec.scale[0]), math.log(spec.scale[1])))
     squeeze = math.exp(rng.uniform(-0.1, 0.1))
     angle = math.radians(rng.uniform(-spec.rotate_deg, spec.rotate_deg))
-    flip_x, flip_y = (rng.choice([-1, 1], 2) if spec.flip else (1, 1))
+    flip_x, flip_y = rng.choice([-1, 1], 2) if spec.flip else (1, 1)
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     linear = rotation @ np.diag([flip_x * zoom * squeeze * width / w, flip_y * zoom / squeeze * height / h])
     shift = rng.uniform(-spec.shift, spec.shift, 2) * size

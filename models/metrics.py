@@ -32,7 +32,7 @@ class Confusion:
         """Intersection over union of each class; NaN where the class is in neither."""
         hit = np.diag(self.counts).astype(float)
         union = self.counts.sum(axis=0) + self.counts.sum(axis=1) - hit
-        return [h / u if u else float("nan") for h, u in zip(hit, union, strict=True)]
+        return [float(h / u) if u else float("nan") for h, u in zip(hit, union, strict=True)]
 
 
 def binary_iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -56,7 +55,7 @@ class Checkpoint:
             },
             partial,
         )
-        os.replace(partial, path)
+        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -150,12 +149,12 @@ def train(recipe: Recipe, root: Path, out: Path) -> Checkpoint:
     training = _TrainingSet(read_split(root, "train"), recipe)
     validation = _ValidationSet(read_split(root, "val"), recipe)
     net = archs.build(recipe.arch.name, len(recipe.classes), width=recipe.arch.width)
-    net = net.to(memory_format=torch.channels_last)
+    _channels_last(net)
     loss = SegmentationLoss(torch.tensor([c.weight for c in recipe.classes]), spec.dice)
     steps = math.ceil(len(training) / spec.batch)
     optimiser, schedule = _optimiser(net, recipe, steps)
     average = Average(spec.ema)
-    best: Checkpoint | None = None
+    best = Checkpoint(recipe, {}, 0, -1.0)
     with (out / "history.csv").open("w", newline="", encoding="utf-8") as file:
         history = csv.writer(file)
         history.writerow(["epoch", "loss", "learning_rate", *(f"val_iou_{c.name}" for c in recipe.classes)])
@@ -168,14 +167,15 @@ def train(recipe: Recipe, root: Path, out: Path) -> Checkpoint:
             if epoch % spec.validate_every and epoch != spec.epochs:
                 continue
             now, ious = _validate(average, validation, recipe, epoch)
-            history.writerow([epoch, f"{mean_loss:.5f}", f"{schedule.get_last_lr()[0]:.6f}", *(f"{v:.5f}" for v in ious)])
+            history.writerow(
+                [epoch, f"{mean_loss:.5f}", f"{schedule.get_last_lr()[0]:.6f}", *(f"{v:.5f}" for v in ious)]
+            )
             file.flush()
             now.save(out / "last.pt")
-            if best is None or now.score >= best.score:
+            if now.score >= best.score:
                 best = now
                 best.save(out / "best.pt")
             tqdm.write(f"epoch {epoch:4d}  loss {mean_loss:.4f}  val IoU {recipe.score_class} {now.score:.4f}")
-    assert best is not None  # the last epoch is always validated
     return best
 
 
@@ -213,9 +213,9 @@ def _epoch(
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.train.precision == "bfloat16"):
             logits = net(normalise(pictures, recipe))
         size = (logits.shape[2], logits.shape[3])
-        value = loss(logits, class_shares(classes, len(recipe.classes), size))
+        value: Tensor = loss(logits, class_shares(classes, len(recipe.classes), size))
         optimiser.zero_grad()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
         schedule.step()
@@ -227,7 +227,7 @@ def _epoch(
 @torch.no_grad()
 def _validate(average: Average, data: _ValidationSet, recipe: Recipe, epoch: int) -> tuple[Checkpoint, list[float]]:
     weights = {name: value.clone() for name, value in average.weights.items()}
-    net = Checkpoint(recipe, weights, epoch, 0.0).network().to(memory_format=torch.channels_last)
+    net = _channels_last(Checkpoint(recipe, weights, epoch, 0.0).network())
     confusion = Confusion(len(recipe.classes))
     for picture, truth in (data[index] for index in range(len(data))):
         logits = net(normalise(picture[None], recipe))
@@ -236,6 +236,11 @@ def _validate(average: Average, data: _ValidationSet, recipe: Recipe, epoch: int
     ious = confusion.iou()
     score = ious[[c.name for c in recipe.classes].index(recipe.score_class)]
     return Checkpoint(recipe, weights, epoch, score), ious
+
+
+def _channels_last(net: nn.Module) -> nn.Module:
+    """Lay the weights out as the CPU's convolutions like them."""
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return] # not in its stubs
 
 
 def normalise(pictures: Tensor, recipe: Recipe) -> Tensor:

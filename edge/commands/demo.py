@@ -11,7 +11,7 @@ HELP = "show the whole appliance on this machine with the pictures and the model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=8080, help="of the dashboard; 0 takes a free one (default: 8080)")
+    parser.add_argument("--port", type=int, help="of the dashboard (default: 8080, or a free one where that is taken)")
     parser.add_argument("--source", help="another camera than the belt, such as v4l2:/dev/video0")
     parser.add_argument("--seconds", type=float, help="stop by itself after so long")
 
@@ -19,4 +19,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from edge.demo.stage import Stage
 
-    return Stage(port=args.port, source=args.source, seconds=args.seconds).run()
+    Stage(port=args.port, source=args.source, seconds=args.seconds).run()
+    return 0

@@ -7,10 +7,13 @@ import logging
 import os
 import shutil
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.child import become_child
 from edge.errors import BrokerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MOSQUITTO_PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 

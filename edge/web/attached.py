@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from typing import TYPE_CHECKING
 
 from edge.slot import Slot
@@ -56,7 +57,7 @@ class Attached:
         if file == self._file:
             return self._slot
         self.close()
-        with contextlib.suppress(OSError, ValueError):  # gone again, or not whole yet
+        with contextlib.suppress(OSError, ValueError, struct.error):  # gone again, or not whole yet
             self._slot = Slot(self.path)
             self._file = file
             self._last = 0

@@ -30,13 +30,12 @@ def read_mask(path: Path, classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:
     raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if raw is None:
         raise DatasetError(f"{path}: not a mask that can be read: give a PNG file")
-    if raw.ndim == 3:
-        return _by_colour(path, raw[:, :, 2::-1], classes)
-    return _by_value(path, raw, classes)
+    values = raw.astype(np.int32)
+    return _by_colour(path, values[:, :, 2::-1], classes) if raw.ndim == 3 else _by_value(path, values, classes)
 
 
-def _by_colour(path: Path, rgb: NDArray[np.generic], classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:
-    code = (rgb.astype(np.uint32) * np.array([65536, 256, 1], np.uint32)).sum(axis=2)
+def _by_colour(path: Path, rgb: NDArray[np.int32], classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:
+    code = (rgb * np.array([65536, 256, 1], np.int32)).sum(axis=2)
     result = np.full(code.shape, 255, np.uint8)
     for index, spec in enumerate(classes):
         if spec.colour is not None:
@@ -53,7 +52,7 @@ def _by_colour(path: Path, rgb: NDArray[np.generic], classes: Sequence[ClassSpec
     return result
 
 
-def _by_value(path: Path, grey: NDArray[np.generic], classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:
+def _by_value(path: Path, grey: NDArray[np.int32], classes: Sequence[ClassSpec]) -> NDArray[np.uint8]:
     lookup = np.full(256, 255, np.uint8)
     for index, spec in enumerate(classes):
         lookup[spec.index if spec.index is not None else index] = index
@@ -62,7 +61,7 @@ def _by_value(path: Path, grey: NDArray[np.generic], classes: Sequence[ClassSpec
     if not unknown.any():
         return result
     if len(classes) == 2 and int(grey.max()) > BINARY_ABOVE:
-        return (grey > BINARY_ABOVE).astype(np.uint8)
+        return np.asarray(grey > BINARY_ABOVE, np.uint8)
     raise DatasetError(
         f"{path}: {int(unknown.sum())} pixels have the value {int(grey[unknown][0])}, which no class claims: "
         "give each class its `index` in the recipe"

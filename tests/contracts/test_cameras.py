@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,6 +10,9 @@ import pytest
 
 from edge import cameras
 from edge.errors import CameraError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

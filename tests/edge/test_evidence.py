@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 
 from edge.evidence import EvidenceStore
 from edge.frame import read_picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 PICTURE = np.full((40, 60, 3), 90, np.uint8)
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC

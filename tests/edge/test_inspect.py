@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +17,9 @@ from edge.payload import Context, result
 from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 RULES = {"spot": RuleConfig(min_area_px=20)}
 
 
@@ -24,9 +27,7 @@ def frame(clock: FakeClock, *, value: int = 128, spot: bool = False) -> Frame:
     picture = np.full((240, 320, 3), value, np.uint8)
     if spot:
         picture[80:140, 100:180] = (0, 0, 255)
-    return Frame(
-        camera="c", id=1, picture=picture, captured_at=clock.wall_s(), captured_mono_s=clock.monotonic_s()
-    )
+    return Frame(camera="c", id=1, picture=picture, captured_at=clock.wall_s(), captured_mono_s=clock.monotonic_s())
 
 
 @pytest.fixture

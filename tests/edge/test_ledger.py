@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_ledger_is_a_set_of_numbers(spans: list[tuple[int, int]], window: tupl
             assert set(range(gap[0], gap[1] + 1)) <= set(missing)
             assert gap[1] == last or gap[1] + 1 in known
         rows = ledger._db.execute("SELECT first, last FROM spans ORDER BY first").fetchall()  # noqa: SLF001
-        assert all(b - a > 1 for (_, a), (b, _) in zip(rows, rows[1:], strict=False))  # merged, so it stays small
+        assert all(b - a > 1 for (_, a), (b, _) in pairwise(rows))  # merged, so it stays small
 
 
 def test_a_ledger_with_a_file_remembers_and_keeps_its_name(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from edge.notify import notify, watchdog_interval_s
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 
 def test_systemd_hears_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def test_a_hole_stays_open() -> None:
 
 
 def test_the_outline_follows_the_scores_between_grid_pixels() -> None:
-    """A disc given by soft scores on a coarse grid is drawn at frame size with under a tenth of a grid pixel's error."""
+    """A disc given by soft scores on a coarse grid is drawn with under a tenth of a grid pixel's error."""
     size, scale, radius = 48, 8, 13.3
     fine = np.zeros((size * scale, size * scale), np.uint8)
     cv2.circle(fine, (190, 190), round(radius * scale), 1, -1)
@@ -97,7 +97,8 @@ def test_regions_of_one_class_never_overlap_and_measures_agree(classes: np.ndarr
         drawn = decode(region.segmentation)
         assert drawn.sum() == region.area_px
         rows, columns = np.nonzero(drawn)
-        assert region.bbox == (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        assert tuple(region.bbox) == tuple(int(v) for v in box)
         assert region.centroid == pytest.approx((columns.mean(), rows.mean()))
 
 

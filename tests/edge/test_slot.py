@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from edge.slot import Slot
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

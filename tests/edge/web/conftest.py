@@ -103,7 +103,7 @@ def playing(device: FakeDevice) -> Iterator[threading.Event]:
     thread.join(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: its event loop would be in the way of other tests
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.fail(f"{CHROMIUM} is missing: the dashboard is tested in a real browser: apt-get install chromium")

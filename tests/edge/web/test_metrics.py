@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.web.fake import FakeDevice
 
-SAMPLE = re.compile(r'([a-z_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*\})? (-?[0-9.e+-]+)')
+SAMPLE = re.compile(r'([a-z_]+)(\{(?:[a-z][a-z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*\})? (-?[0-9.e+-]+)')
 
 
 def parse(text: str) -> dict[str, dict[str, float]]:

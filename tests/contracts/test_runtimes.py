@@ -1,0 +1,100 @@
+"""What every runtime must do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import pytest
+
+from edge import runtimes
+from edge.errors import ModelError
+from quantize.fold import fold
+from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READERS = tuple(name for name in runtimes.NAMES if name != "scripted")
+"""Those that read a model file."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "folded.onnx"
+    onnx.save(fold(toy_network(), toy_card()), path)
+    return path
+
+
+def _red_square() -> np.ndarray:
+    picture = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    picture[20:60, 40:100] = (0, 0, 255)
+    return picture
+
+
+@pytest.mark.parametrize("name", runtimes.NAMES)
+def test_red_is_found_as_class_1_at_the_output_size(name: str, model: Path) -> None:
+    with runtimes.create(name, model, threads=1) as runtime:
+        classes, scores = runtime.infer(_red_square())
+    assert classes.dtype == scores.dtype == np.uint8
+    assert classes.shape == scores.shape == (HEIGHT // 2, WIDTH // 2)
+    assert classes[20, 35] == 1
+    assert classes[40, 10] == 0
+    assert abs(int((classes == 1).sum()) - 600) < 60
+    assert int(scores.min()) >= 127  # the winner of two has at least half
+
+
+@pytest.mark.parametrize("name", runtimes.NAMES)
+def test_the_arrays_are_the_callers_own(name: str, model: Path) -> None:
+    with runtimes.create(name, model, threads=1) as runtime:
+        classes, scores = runtime.infer(_red_square())
+        before = classes.copy(), scores.copy()
+        runtime.infer(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+        assert np.array_equal(classes, before[0])
+        assert np.array_equal(scores, before[1])
+        classes[:] = 7
+        assert int(runtime.infer(_red_square())[0].max()) == 1
+
+
+@pytest.mark.parametrize("name", runtimes.NAMES)
+def test_the_same_picture_gives_the_same_mask(name: str, model: Path) -> None:
+    with runtimes.create(name, model, threads=1) as runtime:
+        first, second = (runtime.infer(_red_square()) for _ in range(2))
+    assert np.array_equal(first[0], second[0])
+    assert np.array_equal(first[1], second[1])
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_picture_of_the_wrong_size_is_an_error_of_ours(name: str, model: Path) -> None:
+    with runtimes.create(name, model, threads=1) as runtime, pytest.raises(ModelError, match="inference failed"):
+        runtime.infer(np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8))
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("content", [None, b"", b"hello", b"\x08\x08" + bytes(500)])
+def test_a_file_that_is_no_network_is_refused_in_one_line(name: str, content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"x\.onnx") as caught, runtimes.create(name, path):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_network_that_is_not_folded_is_refused(name: str, tmp_path: Path) -> None:
+    onnx.save(toy_network(), tmp_path / "plain.onnx")
+    with pytest.raises(ModelError, match="two outputs"), runtimes.create(name, tmp_path / "plain.onnx"):
+        pass
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_runtime_that_is_not_open_says_so(name: str, model: Path) -> None:
+    with pytest.raises(ModelError, match="not open"):
+        runtimes.create(name, model).infer(_red_square())
+
+
+def test_an_unknown_runtime_is_refused_with_the_known_ones(model: Path) -> None:
+    with pytest.raises(ModelError, match="must be one of openvino"):
+        runtimes.create("abacus", model)

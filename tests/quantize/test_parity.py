@@ -1,0 +1,97 @@
+"""Parity of float and INT8, and the gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.bundle import open_bundle
+from edge.errors import DatasetError
+from models.datasets import Sample
+from quantize.evaluate import class_specs, evaluate, list_samples, open_any, read_sample
+from quantize.figures import Gate
+from quantize.parity import agreement, compare, summarise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_network_agrees_with_itself(scripted_bundle: Path, pictures: Path) -> None:
+    bundle = open_bundle(scripted_bundle)
+    samples, split = list_samples(pictures, "test")
+    parity = summarise(compare(bundle, "cpu", samples), bundle.manifest.class_names, 1)
+    assert split == "test"
+    assert parity.agreement.mean == parity.agreement.worst == parity.agreement.pixels == 1
+    assert parity.drop_points == {"good": 0, "spot": 0}
+    assert (parity.float_.iou["spot"] or 0) > 0.9
+    assert parity.float_ == parity.int8
+    assert not Gate().faults(parity)
+
+
+def test_int8_of_the_toy_agrees_with_its_float(toy_bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    bundle = open_bundle(toy_bundle, cache_dir=tmp_path)
+    samples, _ = list_samples(pictures, "test")
+    parity = summarise(compare(bundle, "openvino", samples, 1), bundle.manifest.class_names, 1)
+    assert parity.agreement.mean > 0.9
+    assert abs(parity.drop_points["spot"]) < 5
+
+
+def test_agreement_counts_pictures_where_float_sees_the_class() -> None:
+    both = np.array([[900, 10], [10, 90]])
+    only_int8 = np.array([[900, 100], [0, 0]])
+    neither = np.array([[1000, 0], [0, 0]])
+    result = agreement([both, only_int8, neither], 1)
+    assert result.pictures == 1
+    assert result.mean == pytest.approx(90 / 110)
+    assert result.appeared == 1
+    assert result.pooled == pytest.approx(90 / 210)
+
+
+def test_agreement_is_whole_where_nobody_sees_the_class() -> None:
+    result = agreement([np.array([[1000, 0], [0, 0]])], 1)
+    assert (result.mean, result.pictures, result.pooled) == (1.0, 0, 1.0)
+
+
+def test_the_gate_names_every_fault(scripted_bundle: Path, pictures: Path) -> None:
+    bundle = open_bundle(scripted_bundle)
+    samples, _ = list_samples(pictures, "test")
+    parity = summarise(compare(bundle, "cpu", samples), bundle.manifest.class_names, 1)
+    worse = parity.model_copy(
+        update={
+            "drop_points": {"good": 0.1, "spot": 2.0},
+            "agreement": parity.agreement.model_copy(update={"mean": 0.8}),
+        }
+    )
+    first, second = Gate(max_drop_points=0.5, min_agreement=0.95).faults(worse)
+    assert first == "IoU of spot drops by 2.00 points, at most 0.5 are allowed"
+    assert second == "masks agree to 0.800 with float, at least 0.95 is asked for"
+
+
+def test_a_float_file_is_evaluated_with_the_same_figures_as_its_bundle(
+    network: Path, toy_bundle: Path, pictures: Path, tmp_path: Path
+) -> None:
+    samples, _ = list_samples(pictures, "test")
+    with open_any(network, threads=1) as (segmenter, classes, focus):
+        alone = evaluate(segmenter, samples, classes, focus)
+    bundle = open_bundle(toy_bundle, cache_dir=tmp_path)
+    parity = summarise(compare(bundle, "openvino", samples, 1), bundle.manifest.class_names, 1)
+    assert alone == parity.float_
+
+
+def test_a_folder_without_splits_is_taken_whole(tmp_path: Path) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.zeros((8, 8), np.uint8))
+    samples, split = list_samples(tmp_path, "test")
+    assert (len(samples), split) == (1, "all")
+
+
+def test_a_mask_of_another_size_than_its_picture_is_refused(scripted_bundle: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((8, 8, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "m.png"), np.zeros((8, 9), np.uint8))
+    sample = Sample(picture=tmp_path / "p.png", mask=tmp_path / "m.png", group="a")
+    with pytest.raises(DatasetError, match=r"m\.png: is 9x8, its picture 8x8"):
+        read_sample(sample, class_specs(open_bundle(scripted_bundle).manifest))

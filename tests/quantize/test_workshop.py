@@ -1,0 +1,125 @@
+"""The whole way from a float file to a signed bundle."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge.bundle import open_bundle
+from edge.commands import bundle as bundle_command
+from edge.errors import BundleError, ModelError
+from edge.segment import open_segmenter
+from edge.selftest import selftest
+from quantize.commands import evaluate, parity
+from quantize.commands import quantize as quantize_command
+from quantize.receipt import Receipt, receipt_of
+from quantize.signing import public_key_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+
+def _run(module: ModuleType, *args: object) -> int:
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args([str(a) for a in args])))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGELOUPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def test_the_bundle_passes_its_own_self_test_and_is_signed(toy_bundle: Path, key_file: Path) -> None:
+    bundle = open_bundle(toy_bundle, trusted=[public_key_path(key_file)])
+    assert bundle.trusted
+    assert len(bundle.manifest.probe) == 3
+    with open_segmenter(bundle, threads=1) as segmenter:
+        assert selftest(bundle, segmenter) > 0.9
+
+
+def test_the_receipt_is_the_proof(toy_bundle: Path) -> None:
+    bundle = open_bundle(toy_bundle)
+    receipt = receipt_of(bundle)
+    proof = receipt.targets["openvino"]
+    assert proof.passed
+    assert (receipt.dataset.name, receipt.dataset.split, receipt.dataset.pictures) == ("toys", "test", 6)
+    assert receipt.processing_sha256 == bundle.manifest.processing.sha256
+    assert proof.sha256 == bundle.manifest.files[bundle.manifest.targets["openvino"].entry].sha256
+    assert proof.recipe == next(iter(proof.tried))
+    assert proof.latency.ratio > 0
+    assert Receipt.model_validate_json(receipt.model_dump_json()) == receipt
+
+
+def test_the_report_needs_no_network(toy_bundle: Path) -> None:
+    page = open_bundle(toy_bundle).file("report.html").read_text(encoding="utf-8")
+    assert "gate passed" in page
+    assert "prefers-color-scheme: dark" in page
+    assert page.count("data:image/jpeg;base64,") >= 15
+    assert not re.search(r"https?://|<script|@import", page)
+
+
+def test_a_gate_that_fails_writes_no_bundle_and_exits_1(
+    network: Path, pictures: Path, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "toy.loupe"
+    where = (network, "--data", pictures, "--target", "openvino", "-o", output, "--key", key_file)
+    assert _run(quantize_command, *where, "--calibration", 4, "--threads", 1, "--min-agreement", 1.5) == 1
+    assert not output.exists()
+    assert "gate not passed, no bundle written: masks agree to" in capsys.readouterr().err
+
+
+def test_without_a_key_one_is_made_and_named(
+    network: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "toy.loupe"
+    where = (network, "--data", pictures, "--target", "openvino", "-o", output, "--max-drop", 5)
+    assert _run(quantize_command, *where, "--min-agreement", 0.9, "--release", 7, "--json") == 0
+    printed = capsys.readouterr()
+    assert "new signing key" in printed.err
+    assert json.loads(printed.out)["name"] == "toy"
+    assert open_bundle(output).manifest.release == 7
+    assert _run(bundle_command, "verify", output, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["self_test"].startswith("passed on 3 pictures")
+
+
+def test_parity_measures_the_receipt_again(
+    toy_bundle: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(parity, toy_bundle, "--data", pictures, "--json", "--threads", 1) == 0
+    again = json.loads(capsys.readouterr().out)
+    then = receipt_of(open_bundle(toy_bundle)).targets["openvino"].parity
+    assert again["agreement"]["mean"] == pytest.approx(then.agreement.mean, abs=0.02)
+    assert _run(parity, toy_bundle, "--data", pictures) == 0
+    assert "spot masks of float and INT8 agree" in capsys.readouterr().out
+
+
+def test_evaluate_prints_a_table_for_a_float_file_and_a_bundle(
+    network: Path, toy_bundle: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for model in (network, toy_bundle):
+        assert _run(evaluate, model, pictures, "--threads", 1) == 0
+        assert "IoU spot" in capsys.readouterr().out
+
+
+def test_an_unknown_target_is_refused_with_the_known_ones(network: Path, pictures: Path, key_file: Path) -> None:
+    with pytest.raises(ModelError, match="target 'abacus': must be one of openvino"):
+        _run(quantize_command, network, "--data", pictures, "--target", "abacus", "--key", key_file)
+
+
+def test_bundle_info_shows_what_it_holds(scripted_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(bundle_command, "info", scripted_bundle) == 0
+    shown = capsys.readouterr().out
+    assert "good, spot" in shown
+    assert "not checked: give --key" in shown
+
+
+def test_bundle_verify_refuses_another_key(scripted_bundle: Path, key_file: Path) -> None:
+    with pytest.raises(BundleError, match="is not trusted here"):
+        _run(bundle_command, "verify", scripted_bundle, "--key", public_key_path(key_file))
