@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from edge.segment import Segmenter
 
 SIZE = (1920, 1080)
+BLOCK = 10
+"""Frames measured together."""
 _SLOT_BYTES = 64 << 20
 
 
@@ -66,7 +68,7 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, frames: int,
         bundle_path: whose first target is measured.
         pictures: folder whose pictures are scaled to 1080p and shown in turn.
         source: a camera URL to measure instead.
-        frames: how many per row; each is followed by one bare inference on the same input.
+        frames: how many per row, rounded to blocks of ten; each block is followed by bare inferences on its inputs.
         threads: of the runtime; 1 makes CPU times comparable between machines.
 
     Raises:
@@ -93,33 +95,37 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, frames: int,
             station = Station(
                 name="bench", config=config, context=context, colours=[], segmenter=segmenter, clock=SystemClock()
             )
-            rows.append(_measure(name, reader, station, segmenter, folder, frames))
+            rows.append(_measure(name, reader, station, segmenter, folder, max(frames // BLOCK, 1)))
     return rows
 
 
 def _measure(
-    name: str, read: Callable[[], Picture], station: Station, segmenter: Segmenter, folder: Path, frames: int
+    name: str, read: Callable[[], Picture], station: Station, segmenter: Segmenter, folder: Path, blocks: int
 ) -> Row:
-    sent = _Sent()
-    clock = SystemClock()
+    """Alternate blocks of whole frames and of bare inferences on the same inputs; the first block warms up."""
+    sent, clock = _Sent(), SystemClock()
     raw: list[tuple[float, float]] = []
     whole: list[tuple[float, float]] = []
     acquired: list[float] = []
     with Slot(frame_slot(folder, "bench")) as slot:
-        for number in range(frames + 5):
-            began, cpu = time.perf_counter(), time.process_time()
-            picture = read()
-            meta = {"id": number + 1, "captured_at": clock.wall_s(), "captured_mono_s": clock.monotonic_s()}
-            slot.write({**meta, "simulated": True}, {"picture": picture})
-            acquired.append(time.perf_counter() - began)
-            station.take(sent)
-            whole.append((time.process_time() - cpu, time.perf_counter() - began))
-            prepared = segmenter.prepare(picture)
-            began, cpu = time.perf_counter(), time.process_time()
-            segmenter.infer(prepared, *SIZE)
-            raw.append((time.process_time() - cpu, time.perf_counter() - began))
-    raw, whole, results = raw[5:], whole[5:], [m["result"] for m in sent.messages[5:]]
-    stages = {"read and share": statistics.median(acquired[5:])}
+        for block in range(blocks + 1):
+            prepared = []
+
+            def frame(number: int = block, prepared: list[Picture] = prepared) -> None:
+                began = time.perf_counter()
+                picture = read()
+                meta = {"id": number + 1, "captured_at": clock.wall_s(), "captured_mono_s": clock.monotonic_s()}
+                slot.write({**meta, "simulated": True}, {"picture": picture})
+                acquired.append(time.perf_counter() - began)
+                station.take(sent)
+                prepared.append(picture)
+
+            whole.append(_time(frame))
+            inputs = iter([segmenter.prepare(picture) for picture in prepared])
+            raw.append(_time(lambda inputs=inputs: segmenter.infer(next(inputs), *SIZE)))  # type: ignore[misc]
+    raw, whole = raw[1:], whole[1:]
+    results = [message["result"] for message in sent.messages[BLOCK:]]
+    stages = {"read and share": statistics.median(acquired[BLOCK:])}
     for stage in ("preprocess", "inference", "postprocess"):
         stages[stage] = statistics.median(r["processing_times"][stage] for r in results)
     return Row(
@@ -130,8 +136,16 @@ def _measure(
         raw_wall_ms=1000 * statistics.median(wall for _, wall in raw),
         pipeline_wall_ms=1000 * statistics.median(wall for _, wall in whole),
         stages_ms={stage: 1000 * seconds for stage, seconds in stages.items()},
-        frames=frames,
+        frames=blocks * BLOCK,
     )
+
+
+def _time(action: Callable[[], object]) -> tuple[float, float]:
+    """Give CPU and wall seconds of one of `BLOCK` calls; a single one would be lost in the clock's own cost."""
+    began, cpu = time.perf_counter(), time.process_time()
+    for _ in range(BLOCK):
+        action()
+    return (time.process_time() - cpu) / BLOCK, (time.perf_counter() - began) / BLOCK
 
 
 def _readers(

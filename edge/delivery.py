@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MOST_REFUSED = 20
 """With so many alerts refused, no further one is tried until the broker takes one of them."""
-FLUSH_ROWS = 64
+FLUSH_ROWS = WINDOW // 2
 FLUSH_S = 0.1
 _REFUSED_BACKOFF = Backoff(first_s=1.0, most_s=60.0)
 
@@ -68,7 +68,9 @@ class Delivery:
             del self._retry_at[seq]
         if due:
             self._cursor = min(self._cursor, min(due) - 1)
-        room = min(room, WINDOW - len(self._in_flight))
+        if not self._in_flight and not self._acked:
+            self._cursor = 0  # nothing to step over: so what the core itself replayed is found too
+        room = min(room, WINDOW - len(self._in_flight) - len(self._acked))  # so many a crash may send twice
         if room <= 0:
             return []
         skip = {seq for seq in (*self._in_flight, *self._acked, *self._retry_at) if seq > self._cursor}

@@ -58,7 +58,7 @@ class Inspector:
             except ModelError as error:
                 faults = (f"model fault: {error}",)
         inferred = time.perf_counter()
-        found = regions(mask, self._labels) if mask is not None else []
+        found = regions(mask, self._labels, self._rules) if mask is not None else []
         shares = class_shares(mask, len(self._labels)) if mask is not None else ()
         if mask is None:
             verdict, reasons = Verdict.NotDecidable, faults

@@ -24,14 +24,16 @@ class Mask:
     frame_width: int
     frame_height: int
 
-    def margin(self, class_id: int) -> NDArray[np.int16]:
-        """Say by how much `class_id` wins (positive) or loses (negative), -255 to 255, per grid pixel.
+    def margin(
+        self, class_id: int, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> NDArray[np.int16]:
+        """Say by how much `class_id` wins (positive) or loses (negative), -255 to 255, per grid pixel of that part.
 
         The boundary lies where the margin crosses zero, so it can be interpolated between grid pixels. Between two
         classes this is exact, p - (1 - p); where a third class has a share it is a close bound.
         """
-        lead = np.maximum(2 * self.scores.astype(np.int16) - 255, 1)
-        return np.where(self.classes == class_id, lead, -lead)
+        lead = np.maximum(2 * self.scores[rows, columns].astype(np.int16) - 255, 1)
+        return np.where(self.classes[rows, columns] == class_id, lead, -lead)
 
     def on_frame(self) -> Plane:
         """Draw the class map at frame size, (frame_height, frame_width), with interpolated boundaries.

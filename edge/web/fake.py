@@ -113,7 +113,7 @@ class FakeDevice:
     def _inspect(self, camera: str, drawn: Drawn, age_s: float) -> tuple[dict[str, Any], Inspection]:
         mask = drawn.mask
         shares = np.bincount(mask.classes.ravel(), minlength=len(LABELS)) / mask.classes.size
-        found = tuple(regions(mask, LABELS))
+        found = tuple(regions(mask, LABELS, self._context.thresholds))
         of_object = {"lesion": float(shares[2] / shares[1:].sum())}
         verdict, reasons = decide(found, of_object, self._context.thresholds)
         now = self._clock.wall_s()

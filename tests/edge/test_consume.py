@@ -203,7 +203,7 @@ def test_alerts_that_no_longer_exist_are_reported_as_lost(tmp_path: Path, outbox
 
 def test_a_new_store_after_damage_is_taken_from_its_beginning(tmp_path: Path, broker: Mosquitto) -> None:
     path, seen = tmp_path / "outbox.sqlite", tmp_path / "seen.sqlite"
-    with Outbox(path, CLOCK) as outbox, make_consumer(broker.port, db=seen) as consumer:
+    with Outbox(path, CLOCK) as outbox, make_consumer(broker.port, db=seen, since="first") as consumer:
         outbox.commit(alerts(3))
         with make_sink(tmp_path, broker.port):
             taken = take(consumer, lambda taken: len(taken) == 3)

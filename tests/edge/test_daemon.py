@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
 import socket
@@ -11,73 +9,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from edge.capture import state_slot
-from edge.health import health_slot
-from edge.outbox import OutboxReader
 from edge.slot import Slot
+from tests.appliance import Appliance, draw_parts, runs
 
-Start = Callable[..., "Appliance"]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-
-class Appliance:
-    """One running daemon and what can be seen of it from outside."""
-
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
-        self.process = process
-        self.folder = folder
-
-    def health(self) -> dict[str, Any]:
-        with contextlib.suppress(OSError), Slot(health_slot(self.folder / "run")) as slot:
-            snapshot = slot.newest()
-            if snapshot is not None:
-                return snapshot.meta
-        return {}
-
-    def alerts(self) -> list[dict[str, Any]]:
-        return OutboxReader(self.folder / "state" / "outbox.sqlite").recent(10_000)[::-1]
-
-    def wait_for(self, what: Callable[[], object], limit_s: float = 60.0) -> None:
-        deadline = time.monotonic() + limit_s
-        while not what():
-            assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}"
-            assert time.monotonic() < deadline, f"not within {limit_s} s; health: {json.dumps(self.health())}"
-            time.sleep(0.05)
-
-    def camera(self) -> dict[str, Any]:
-        return dict(self.health().get("cameras", {}).get("c", {}))
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+Start = Callable[..., Appliance]
 
 
 @pytest.fixture
 def start(tmp_path: Path, scripted_bundle: Path) -> Iterator[Start]:
     running: list[Appliance] = []
 
-    def begin(source: str, *, env: dict[str, str] | None = None, **camera: object) -> Appliance:
-        config = {
-            "device": "test",
-            "model": {"bundle": str(scripted_bundle)},
-            "cameras": {"c": {"source": source, **camera}},
-            "rules": {"spot": {"min_area_px": 20}},
-            "alerts": {"clear": 1},
-            "storage": {"state_dir": str(tmp_path / "state"), "runtime_dir": str(tmp_path / "run")},
-            "web": {"enabled": False},
-        }
-        (tmp_path / "edgeloupe.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-        command = [sys.executable, "-m", "edge.cli", "run", "-c", str(tmp_path / "edgeloupe.yaml")]
-        appliance = Appliance(subprocess.Popen(command, env={**os.environ, **(env or {})}), tmp_path)
-        running.append(appliance)
-        return appliance
+    def begin(source: str, **options: object) -> Appliance:
+        running.append(Appliance(tmp_path, scripted_bundle, source, **options))
+        return running[-1]
 
     yield begin
     for appliance in running:
@@ -87,15 +41,7 @@ def start(tmp_path: Path, scripted_bundle: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Path:
-    """Thirty pictures, every third with a spot."""
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    for number in range(30):
-        picture = np.full((120, 160, 3), 128, np.uint8)
-        if number % 3 == 0:
-            picture[40:80, 50:110] = (0, 0, 255)
-        cv2.imwrite(str(folder / f"{number:03}.png"), picture)
-    return folder
+    return draw_parts(tmp_path / "parts", 30)
 
 
 def test_every_part_of_a_folder_is_inspected_and_every_defect_is_committed(start: Start, parts: Path) -> None:
@@ -179,7 +125,7 @@ def test_after_kill_9_nothing_runs_on_and_numbers_are_not_used_again(start: Star
     appliance.process.wait()
     before = appliance.alerts()
     deadline = time.monotonic() + 10
-    while any(_runs(pid) for pid in pids):
+    while any(runs(pid) for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     again = start(f"file:{parts}", alert_per="part")
@@ -234,10 +180,3 @@ def test_the_state_of_a_camera_is_told_in_its_slot(start: Start) -> None:
         snapshot = slot.newest()
     assert snapshot is not None
     assert snapshot.meta["frames"] >= 1
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False

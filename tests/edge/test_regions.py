@@ -14,6 +14,7 @@ from edge.regions import regions
 from edge.rle import decode
 
 LABELS = ("background", "leaf", "lesion")
+WANTED = ("leaf", "lesion")
 
 
 def mask_of(classes: np.ndarray, scale: float = 4.0, score: int = 230) -> Mask:
@@ -27,29 +28,35 @@ def mask_of(classes: np.ndarray, scale: float = 4.0, score: int = 230) -> Mask:
 
 
 def test_nothing_gives_no_regions() -> None:
-    assert regions(mask_of(np.zeros((10, 20))), LABELS) == []
+    assert regions(mask_of(np.zeros((10, 20))), LABELS, WANTED) == []
 
 
 def test_blobs_of_all_classes_come_largest_first() -> None:
     classes = np.zeros((40, 60))
     classes[5:20, 5:30] = 1
     classes[30:34, 40:44] = 2
-    found = regions(mask_of(classes), LABELS)
+    found = regions(mask_of(classes), LABELS, WANTED)
     assert [(region.id, region.label) for region in found] == [(1, "leaf"), (2, "lesion")]
     assert found[0].bbox == (20, 20, 100, 60)
     assert found[1].score == pytest.approx(230 / 255)
 
 
+def test_classes_that_are_not_wanted_are_left_out() -> None:
+    classes = np.ones((10, 10))
+    classes[2:4, 2:4] = 2
+    assert [region.label for region in regions(mask_of(classes), LABELS, ("lesion",))] == ["lesion"]
+
+
 def test_pixels_that_touch_at_a_corner_are_one_blob() -> None:
     classes = np.zeros((10, 10))
     classes[2, 2] = classes[3, 3] = 1
-    assert len(regions(mask_of(classes), LABELS)) == 1
+    assert len(regions(mask_of(classes), LABELS, WANTED)) == 1
 
 
 def test_a_blob_touching_the_border_reaches_the_border_of_the_frame() -> None:
     classes = np.zeros((10, 10))
     classes[:3, :] = 1
-    (region,) = regions(mask_of(classes), LABELS)
+    (region,) = regions(mask_of(classes), LABELS, WANTED)
     assert region.bbox[:3] == (0, 0, 40)
     assert decode(region.segmentation)[0].all()
 
@@ -57,7 +64,7 @@ def test_a_blob_touching_the_border_reaches_the_border_of_the_frame() -> None:
 def test_a_single_pixel_is_kept() -> None:
     classes = np.zeros((10, 10))
     classes[4, 6] = 2
-    (region,) = regions(mask_of(classes), LABELS)
+    (region,) = regions(mask_of(classes), LABELS, WANTED)
     assert region.area_px > 0
     assert region.centroid == pytest.approx((25.5, 17.5), abs=0.5)
 
@@ -66,7 +73,7 @@ def test_a_hole_stays_open() -> None:
     classes = np.zeros((30, 30))
     classes[5:25, 5:25] = 1
     classes[12:18, 12:18] = 0
-    (region,) = regions(mask_of(classes), LABELS)
+    (region,) = regions(mask_of(classes), LABELS, WANTED)
     drawn = decode(region.segmentation)
     assert drawn[60, 60] == 0
     assert drawn[30, 30] == 1
@@ -81,14 +88,14 @@ def test_the_outline_follows_the_scores_between_grid_pixels() -> None:
     classes = (share >= 0.5).astype(np.uint8)
     scores = np.round(np.where(classes, share, 1 - share) * 255).astype(np.uint8)
     mask = Mask(classes=classes, scores=scores, frame_width=size * scale, frame_height=size * scale)
-    (region,) = regions(mask, LABELS)
+    (region,) = regions(mask, LABELS, WANTED)
     wrong = decode(region.segmentation) != fine
     assert wrong.sum() < 0.1 * scale * 2 * np.pi * radius * scale
 
 
 @given(arrays(np.uint8, (9, 13), elements=st.integers(0, 2)), st.floats(1.0, 7.0))
 def test_regions_of_one_class_never_overlap_and_measures_agree(classes: np.ndarray, scale: float) -> None:
-    found = regions(mask_of(classes, scale), LABELS)
+    found = regions(mask_of(classes, scale), LABELS, WANTED)
     for class_id in (1, 2):
         drawings = [decode(region.segmentation) for region in found if region.class_id == class_id]
         if drawings:
@@ -106,5 +113,5 @@ def test_the_frame_size_map_agrees_with_the_regions() -> None:
     classes = np.zeros((40, 60))
     cv2.ellipse(classes, (30, 20), (18, 9), 20, 0, 360, 1, -1)
     mask = mask_of(classes, 5.0)
-    (region,) = regions(mask, LABELS)
+    (region,) = regions(mask, LABELS, WANTED)
     assert np.array_equal(decode(region.segmentation), mask.on_frame())

@@ -29,7 +29,7 @@ function row(one) {
   const part = element("td", { class: "n strong", text: share(one.ofObject) });
   if (one.defect && one.tolerated) part.append(element("small", { text: `of ${share(one.tolerated)} tolerated` }));
   return element("tr", { class: one.defect && one.regions ? "hit" : null }, name,
-    element("td", { class: "n", text: count(one.regions) }),
+    element("td", { class: "n", text: one.defect || one.regions ? count(one.regions) : "–" }), // others are not outlined
     element("td", { class: "n", text: one.area ? `${count(one.area)} px` : "–" }), part);
 }
 

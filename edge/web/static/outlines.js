@@ -11,8 +11,9 @@ export function regionMap(regions, width, height) {
 export function drawOutlines(context, map, colours, chosen = 0) {
   const { width, height } = context.canvas;
   const edges = edgePixels(map, width, height);
-  const line = Math.max(Math.round(width / 900), 1);
-  for (const [extra, style] of [[1, () => "rgb(0 0 0 / 45%)"], [0, (number) => colours[number - 1]]]) {
+  const perPoint = width / Math.max(context.canvas.clientWidth, 1); // canvas pixels per point on the screen
+  const line = Math.max(Math.round(perPoint), 1);
+  for (const [extra, style] of [[Math.ceil(perPoint / 2), () => "rgb(0 0 0 / 45%)"], [0, (number) => colours[number - 1]]]) {
     const size = 2 * (line + extra) - 1;
     for (const [number, pixels] of edges) {
       context.globalAlpha = chosen && chosen !== number ? 0.25 : 1;

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from edge.discovery import birth_topic, config_topic, introduction
+from edge.health import CameraHealth
+from edge.topics import Topics
+
+TOPICS = Topics(prefix="plant/edgeloupe", device="line-3")
+
+
+def introduce() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(json.dumps(introduction(TOPICS, ["belt", "press_2"], "leaf")))
+    return told
+
+
+def test_the_introduction_stands_where_home_assistant_looks() -> None:
+    topic = config_topic("homeassistant", "line-3")
+    assert topic == "homeassistant/device/edgeloupe_line-3/config"
+    assert re.fullmatch(r"[\w-]+/device/[\w-]+/config", topic)
+    assert birth_topic("homeassistant") == "homeassistant/status"
+
+
+def test_it_has_a_device_an_origin_and_components_with_unique_names() -> None:
+    told = introduce()
+    assert told["device"]["identifiers"] == ["edgeloupe_line-3"]
+    assert told["device"]["model"] == "leaf"
+    assert told["origin"]["name"] == "edgeloupe"
+    components = told["components"].values()
+    assert all(component["platform"] in ("sensor", "binary_sensor") for component in components)
+    names = [component["unique_id"] for component in components]
+    assert len(names) == len(set(names)) == 1 + 2 * 6
+
+
+def test_every_camera_has_verdict_problem_counts_and_time() -> None:
+    components = introduce()["components"]
+    verdict = components["belt_verdict"]
+    assert verdict["device_class"] == "enum"
+    assert set(verdict["options"]) == {"Undefined", "OK", "NotOK", "NotDecidable"}
+    assert verdict["state_topic"] == "plant/edgeloupe/line-3/belt/verdict"
+    problem = components["belt_problem"]
+    assert (problem["platform"], problem["device_class"]) == ("binary_sensor", "problem")
+    assert "'OK': 'OFF', 'NotOK': 'ON'" in problem["value_template"]
+    assert components["press_2_inspected"]["state_class"] == "total_increasing"
+    assert components["press_2_inference"]["unit_of_measurement"] == "s"
+
+
+def test_everything_but_the_connection_itself_depends_on_the_availability() -> None:
+    components = introduce()["components"]
+    connection = components.pop("connectivity")
+    assert "availability_topic" not in connection
+    assert (connection["payload_on"], connection["payload_off"]) == ("online", "offline")
+    assert {c["availability_topic"] for c in components.values()} == {TOPICS.availability}
+    assert connection["state_topic"] == TOPICS.availability
+
+
+def test_its_templates_name_what_the_metrics_hold() -> None:
+    metrics = CameraHealth().told(0.0)
+    templates = [c["value_template"] for c in introduce()["components"].values() if c["state_topic"] == TOPICS.metrics]
+    assert len(templates) == 6
+    for template in templates:
+        path = re.search(r"cameras\['[a-z0-9_-]+'\]\.([A-Za-z_.]+)", template)
+        assert path is not None
+        value: Any = metrics
+        for key in path[1].split("."):
+            assert key in value
+            value = value[key]
