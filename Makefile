@@ -9,7 +9,7 @@ DEVICE := $(VENV)/.device
 WORKSHOP := $(VENV)/.workshop
 PIP := $(PY) -m pip --disable-pip-version-check
 
-.PHONY: all demo check format test bench system requirements clean
+.PHONY: all demo workshop check format test bench system requirements clean
 
 all: check test  ## lint, types, floors, tests
 
@@ -31,6 +31,8 @@ $(WORKSHOP): requirements/workshop.txt requirements/torch.txt $(DEVICE)
 	$(PIP) install --quiet --require-hashes -r requirements/workshop.txt
 	$(PIP) install --quiet --require-hashes --no-deps -r requirements/torch.txt
 	@touch $@
+
+workshop: $(WORKSHOP)  ## torch and the converters, for training and quantising
 
 system:  ## mosquitto, Chromium and the other programs that tests start
 	@./tests/install-system-parts

@@ -109,7 +109,7 @@ def _measure(
     acquired: list[float] = []
     with Slot(frame_slot(folder, "bench")) as slot:
         for block in range(blocks + 1):
-            prepared = []
+            prepared: list[Picture] = []
 
             def frame(number: int = block, prepared: list[Picture] = prepared) -> None:
                 began = time.perf_counter()

@@ -11,11 +11,21 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from edge import strict_yaml
 from edge.errors import ConfigError
+from edge.mqtt.topics import RESERVED
 from edge.strict_yaml import Strict
 
 DEFAULT_PATH = Path("/etc/edgeloupe/edgeloupe.yaml")
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+
+
+def _not_a_topic(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError(f"can't be a camera's name, because {'/'.join(RESERVED)} are topics beside the cameras'")
+    return name
+
+
+CameraName = Annotated[Slug, AfterValidator(_not_a_topic)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -162,7 +172,7 @@ class Config(Strict):
 
     device: Slug
     model: ModelConfig
-    cameras: Annotated[dict[Slug, CameraConfig], Field(min_length=1)]
+    cameras: Annotated[dict[CameraName, CameraConfig], Field(min_length=1)]
     rules: Annotated[dict[Slug, RuleConfig], Field(min_length=1)] = Field(description="by class of the model")
     picture: PictureConfig = PictureConfig()
     alerts: AlertConfig = AlertConfig()

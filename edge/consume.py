@@ -16,21 +16,21 @@ from collections.abc import Mapping  # noqa: TC003 - consumers' type checkers an
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from edge.broker import Broker, Message
 from edge.clock import SystemClock
 from edge.errors import BrokerError
-from edge.gaps import Gaps
-from edge.ledger import Ledger
-from edge.link import Backoff, Link, connect
-from edge.topics import RESERVED, Topics, split
+from edge.mqtt.broker import Broker, Message
+from edge.mqtt.gaps import Gaps
+from edge.mqtt.ledger import Ledger
+from edge.mqtt.link import Backoff, Link, connect
+from edge.mqtt.topics import RESERVED, Topics, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from edge.broker import Received
     from edge.clock import Clock
     from edge.config import TlsConfig
+    from edge.mqtt.broker import Received
 
 log = logging.getLogger(__name__)
 

@@ -24,9 +24,7 @@ class Mask:
     frame_width: int
     frame_height: int
 
-    def margin(
-        self, class_id: int, rows: slice = slice(None), columns: slice = slice(None)
-    ) -> NDArray[np.int16]:
+    def margin(self, class_id: int, rows: slice = slice(None), columns: slice = slice(None)) -> NDArray[np.int16]:
         """Say by how much `class_id` wins (positive) or loses (negative), -255 to 255, per grid pixel of that part.
 
         The boundary lies where the margin crosses zero, so it can be interpolated between grid pixels. Between two

@@ -49,10 +49,10 @@ class Snapshot:
 class Slot:
     """One end of a slot. One writer at a time; a writer that died may be replaced, numbers go on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Map an existing slot. Raises OSError; ValueError when the file is no slot."""
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 0)
+        with path.open("rb" if read_only else "r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE)
         magic, self._capacity = _HEADER.unpack_from(self._map)
         if magic != _MAGIC:
             raise ValueError(f"{path}: is not a slot")
@@ -62,13 +62,15 @@ class Slot:
     @classmethod
     def create(cls, path: Path, capacity: int) -> Self:
         """Make an empty slot for values of at most `capacity` bytes; untouched pages cost no memory."""
-        stride = _BUFFER.size + (capacity := -(-capacity // _ALIGN) * _ALIGN + (_ALIGN - _BUFFER.size))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        stride = _aligned(_BUFFER.size + capacity)
+        fresh = path.with_name(f"{path.name}.new")  # a reader of an earlier slot keeps its pages
+        descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.ftruncate(descriptor, _BUFFERS_AT + _COUNT * stride)
-            os.pwrite(descriptor, _HEADER.pack(_MAGIC, capacity), 0)
+            os.pwrite(descriptor, _HEADER.pack(_MAGIC, stride - _BUFFER.size), 0)
         finally:
             os.close(descriptor)
+        fresh.replace(path)
         return cls(path)
 
     def __enter__(self) -> Self:
@@ -143,7 +145,7 @@ class Slot:
         arrays: dict[str, NDArray[Any]] = {}
         for name, dtype, shape in value["layout"]:
             array = np.ndarray(tuple(shape), np.dtype(dtype), self._map, start + offset)
-            array.flags.writeable = False
+            array.setflags(write=False)
             arrays[name] = array
             offset += _aligned(array.nbytes)
         return Snapshot(sequence, value["meta"], arrays, self, at)

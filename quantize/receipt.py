@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-import re
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
@@ -82,16 +80,6 @@ def receipt_of(bundle: Bundle) -> Receipt:
         fault = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in fault["loc"])
         raise BundleError(f"{bundle.path}: receipt.json: {key}: {fault['msg']}: quantise the model again") from error
-
-
-def machine_name() -> str:
-    """Name this machine by its processor."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        text = ""
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def tool_versions() -> dict[str, str]:

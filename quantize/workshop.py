@@ -15,6 +15,7 @@ from tqdm import tqdm
 from edge import runtimes
 from edge.bundle import RECEIPT, open_bundle
 from edge.frame import read_picture
+from edge.machine import processor
 from edge.manifest import Probe, TargetInfo
 from edge.prepare import prepare
 from edge.segment import Segmenter, open_segmenter
@@ -31,7 +32,6 @@ from quantize.receipt import (
     Latency,
     Receipt,
     TargetReceipt,
-    machine_name,
     tool_versions,
 )
 from quantize.report import write_report
@@ -151,7 +151,7 @@ def _draft(
         name=card.name,
         focus=card.focus,
         created=order.created,
-        machine=machine_name(),
+        machine=processor(),
         tools=tool_versions(),
         model_sha256=sha256_of(order.model),
         reference_sha256=sha256_of(folder / REFERENCE),

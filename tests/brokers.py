@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from edge.broker import Broker
 from edge.clock import SystemClock
-from edge.link import connect
+from edge.mqtt.broker import Broker
+from edge.mqtt.link import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from edge.broker import Received
+    from edge.mqtt.broker import Received
 
 PATIENCE_S = 30.0
 """How long tests wait for what must come; on an idle machine it takes fractions of a second."""

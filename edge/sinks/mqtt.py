@@ -9,16 +9,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from edge import __version__
-from edge.board import Board
-from edge.broker import Broker, Message
-from edge.delivery import Delivery
-from edge.discovery import birth_topic, config_topic, introduction
 from edge.errors import BrokerError, EdgeloupeError
-from edge.link import Backoff, Bell, Link, connect
+from edge.mqtt.board import Board
+from edge.mqtt.broker import Broker, Message
+from edge.mqtt.delivery import Delivery
+from edge.mqtt.discovery import birth_topic, config_topic, introduction
+from edge.mqtt.link import Backoff, Bell, Link, connect
+from edge.mqtt.replay import MOST_REPLIES, answer_replay
+from edge.mqtt.topics import Topics
 from edge.outbox import OutboxDrain
-from edge.replay import MOST_REPLIES, answer_replay
 from edge.sinks import SinkStatus
-from edge.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

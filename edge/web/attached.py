@@ -58,7 +58,7 @@ class Attached:
             return self._slot
         self.close()
         with contextlib.suppress(OSError, ValueError, struct.error):  # gone again, or not whole yet
-            self._slot = Slot(self.path)
+            self._slot = Slot(self.path, read_only=True)
             self._file = file
             self._last = 0
             self.generation += 1

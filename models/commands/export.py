@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
 HELP = "write a trained checkpoint as a float ONNX file that describes itself"
+NEEDS = ("torch", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

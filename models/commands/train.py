@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 HELP = "train a segmentation network from a recipe; writes best.pt, best.onnx and history.csv"
+NEEDS = ("torch", "onnx")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
 HELP = "score a float ONNX model or a bundle on pictures with masks"
+NEEDS = ("onnx", "onnxruntime")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 HELP = "measure again whether a bundle's INT8 network agrees with its float form; exit 1 when it does not"
+NEEDS = ("onnxruntime",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

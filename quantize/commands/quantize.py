@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 HELP = "shrink a float ONNX model to INT8, prove that nothing was lost, and sign the bundle"
+NEEDS = ("nncf", "onnx", "onnxruntime")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

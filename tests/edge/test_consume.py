@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge.broker import Broker, Message
 from edge.clock import SystemClock
 from edge.config import MqttConfig
 from edge.consume import Alert, Consumer
 from edge.errors import BrokerError
-from edge.link import Backoff, connect
+from edge.mqtt.broker import Broker, Message
+from edge.mqtt.link import Backoff, connect
 from edge.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import PATIENCE_S, Amqtt, Mosquitto, RunningBroker, free_port, until

@@ -62,6 +62,25 @@ def test_views_can_not_be_written_to(slot: Slot) -> None:
         snapshot.arrays["x"][0] = 1
 
 
+def test_a_reader_needs_no_right_to_write(slot: Slot, tmp_path: Path) -> None:
+    slot.write({"id": 1}, {"x": np.arange(5)})
+    with Slot(tmp_path / "a.slot", read_only=True) as reader:
+        snapshot = reader.newest()
+        assert snapshot is not None
+        assert snapshot.arrays["x"].tolist() == [0, 1, 2, 3, 4]
+        assert snapshot.intact()
+        with pytest.raises(TypeError):
+            reader.mark_consumed(1)
+
+
+def test_making_a_slot_anew_leaves_readers_of_the_old_one_in_peace(slot: Slot, tmp_path: Path) -> None:
+    slot.write({"id": 1}, {})
+    Slot.create(tmp_path / "a.slot", 500).close()
+    snapshot = slot.newest()
+    assert snapshot is not None
+    assert snapshot.meta == {"id": 1}
+
+
 def test_a_value_too_large_is_refused_and_the_old_one_stays(slot: Slot) -> None:
     slot.write({"id": 1}, {})
     with pytest.raises(ValueError, match="does not fit"):

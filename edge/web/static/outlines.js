@@ -12,7 +12,7 @@ export function drawOutlines(context, map, colours, chosen = 0) {
   const { width, height } = context.canvas;
   const edges = edgePixels(map, width, height);
   const perPoint = width / Math.max(context.canvas.clientWidth, 1); // canvas pixels per point on the screen
-  const line = Math.max(Math.round(perPoint), 1);
+  const line = Math.max(Math.round(1.3 * perPoint), 1);
   for (const [extra, style] of [[Math.ceil(perPoint / 2), () => "rgb(0 0 0 / 45%)"], [0, (number) => colours[number - 1]]]) {
     const size = 2 * (line + extra) - 1;
     for (const [number, pixels] of edges) {

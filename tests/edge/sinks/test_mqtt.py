@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge.broker import Broker, Message
 from edge.clock import SystemClock
 from edge.config import MqttConfig, TlsConfig
 from edge.errors import BrokerError, ConfigError, OutboxError
-from edge.link import Backoff, connect
+from edge.mqtt.broker import Broker, Message
+from edge.mqtt.link import Backoff, connect
 from edge.outbox import Outbox
 from edge.sinks.mqtt import MqttSink, try_broker
 from tests.brokers import Amqtt, Ear, Mosquitto, free_port, until

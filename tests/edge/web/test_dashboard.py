@@ -125,7 +125,7 @@ def test_an_alert_is_pushed_and_opens_with_its_outlines(
     expect(row).to_contain_text("#1")
     row.click()
     page.wait_for_selector("#evidence[data-ready=yes]")
-    expect(page.locator("#regions tr")).to_have_count(4)
+    expect(page.locator("#regions tr")).to_have_count(3)
     outlined = page.evaluate(PIXELS.replace("picture", "evidence"))
     page.uncheck("#outlines", force=True)
     plain = page.evaluate(PIXELS.replace("picture", "evidence"))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import FakeClock
-from edge.delivery import MOST_REFUSED, Delivery
-from edge.link import WINDOW, Backoff
+from edge.mqtt.delivery import MOST_REFUSED, Delivery
+from edge.mqtt.link import WINDOW, Backoff
 from edge.outbox import Outbox
 
 if TYPE_CHECKING:

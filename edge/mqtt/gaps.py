@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edge.clock import Clock
-    from edge.ledger import Ledger
+    from edge.mqtt.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

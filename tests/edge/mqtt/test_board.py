@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from edge.board import PASSING, Board
+from edge.mqtt.board import PASSING, Board
 
 
 def test_only_the_newest_value_of_a_topic_is_published_and_only_when_it_changes() -> None:

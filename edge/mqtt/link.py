@@ -16,14 +16,14 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.broker import CONNECT_S, Ack, Received, explain, tls_context
 from edge.errors import BrokerError
+from edge.mqtt.broker import CONNECT_S, Ack, Received, explain, tls_context
 
 if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from edge.broker import Broker, Message
     from edge.clock import Clock
+    from edge.mqtt.broker import Broker, Message
 
 Protocol = Literal["5", "3.1.1"]
 

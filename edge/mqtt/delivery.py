@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.link import WINDOW, Backoff
+from edge.mqtt.link import WINDOW, Backoff
 
 if TYPE_CHECKING:
     from edge.clock import Clock

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from edge.clock import FakeClock
-from edge.gaps import MOST_ASKED, Ask, Gaps
-from edge.ledger import Ledger
+from edge.mqtt.gaps import MOST_ASKED, Ask, Gaps
+from edge.mqtt.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ import json
 import re
 from typing import Any
 
-from edge.discovery import birth_topic, config_topic, introduction
 from edge.health import CameraHealth
-from edge.topics import Topics
+from edge.mqtt.discovery import birth_topic, config_topic, introduction
+from edge.mqtt.topics import Topics
 
 TOPICS = Topics(prefix="plant/edgeloupe", device="line-3")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import OutboxError
-from edge.ledger import Ledger
+from edge.mqtt.ledger import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,72 @@
+"""`edgeloupe check`: the configuration, and everything it names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.brokers import Mosquitto, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check(tmp_path: Path, config: dict[str, Any]) -> tuple[int, dict[str, dict[str, Any]]]:
+    path = tmp_path / "edgeloupe.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [sys.executable, "-m", "edge.cli", "check", "-c", str(path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    told = json.loads(done.stdout)
+    assert told["ok"] is (done.returncode == 0)
+    return done.returncode, {row["what"]: row for row in told["checks"]}
+
+
+def config(bundle: Path, source: str, port: int) -> dict[str, Any]:
+    return {
+        "device": "d",
+        "model": {"bundle": str(bundle)},
+        "cameras": {"c": {"source": source, "first_frame_s": 20}},
+        "rules": {"spot": {}},
+        "mqtt": {"port": port},
+    }
+
+
+def test_everything_right_is_said_so(tmp_path: Path, scripted_bundle: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        code, rows = check(tmp_path, config(scripted_bundle, "synthetic:plain", broker.port))
+    assert code == 0, rows
+    assert "self-test IoU 1.000" in rows["model"]["detail"]
+    assert rows["camera c"]["detail"] == "synthetic:plain: 320x240"
+
+
+def test_every_fault_is_one_line(tmp_path: Path, scripted_bundle: Path) -> None:
+    code, rows = check(tmp_path, config(tmp_path / "none.loupe", f"v4l2:{tmp_path}/video0", free_port()))
+    assert code == 1
+    assert not any(row["ok"] for row in rows.values())
+    assert all("\n" not in row["detail"] for row in rows.values())
+    assert "none.loupe" in rows["model"]["detail"]
+    assert "does not exist" in rows["camera c"]["detail"]
+
+
+def test_a_camera_that_hangs_or_crashes_is_given_up(tmp_path: Path, scripted_bundle: Path) -> None:
+    base = config(scripted_bundle, "synthetic:crash", free_port())
+    base["cameras"]["d"] = {"source": "synthetic:stall", "first_frame_s": 2}
+    del base["mqtt"]
+    code, rows = check(tmp_path, base)
+    assert code == 1
+    assert rows["model"]["ok"]
+    assert "ended with exit code 1" in rows["camera c"]["detail"]
+    assert rows["camera d"]["detail"] == "gave no answer within 2 s"
+
+
+def test_a_rule_for_a_class_the_model_lacks_is_a_fault(tmp_path: Path, scripted_bundle: Path) -> None:
+    base = config(scripted_bundle, "synthetic:plain", free_port())
+    base["rules"] = {"rust": {}}
+    del base["mqtt"]
+    _, rows = check(tmp_path, base)
+    assert rows["model"]["detail"] == "rules.rust: the model has no such class, only good, spot"
