@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import socket
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from edge.child import become_child
@@ -15,26 +16,28 @@ from edge.errors import BrokerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MOSQUITTO_PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+NOTES = {"mosquitto": "MQTT 5", "amqtt": "speaks MQTT 3.1.1 only, so that is what the device falls back to"}
+_PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
-def choose_broker() -> str:
-    """Give the name of the broker that this machine has. Raises BrokerError when it has none."""
-    if shutil.which("mosquitto", path=_MOSQUITTO_PLACES):
-        return "mosquitto"
-    try:
-        import amqtt.broker  # noqa: F401, PLC0415 - only asked whether it is there
-    except ModuleNotFoundError as error:
-        raise BrokerError("no broker here: apt install mosquitto, or pip install 'edgeloupe[demo]'") from error
-    return "amqtt"
+def choose_broker(wanted: str | None = None) -> str:
+    """Give the name of the broker to run, mosquitto before amqtt. Raises BrokerError when it is not here."""
+    here = {
+        "mosquitto": shutil.which("mosquitto", path=_PLACES) is not None,
+        "amqtt": find_spec("amqtt") is not None,
+    }
+    kind = wanted or next((name for name, found in here.items() if found), "mosquitto")
+    if not here[kind]:
+        raise BrokerError(f"broker: {kind} is not here: apt install mosquitto, or pip install 'edgeloupe[demo]'")
+    return kind
 
 
-def run_broker(port: int, folder: Path, parent_pid: int) -> None:
+def run_broker(kind: str, port: int, folder: Path, parent_pid: int) -> None:
     """Be the broker's process, on the loopback, until killed."""
     become_child("edgeloupe broker", parent_pid)
     os.setsid()  # Ctrl-C in the terminal is for the parent, who stops us last
-    program = shutil.which("mosquitto", path=_MOSQUITTO_PLACES)
-    if program:
+    program = shutil.which(kind, path=_PLACES)
+    if kind == "mosquitto" and program:
         config = folder / "mosquitto.conf"
         config.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type error\n", encoding="utf-8"

@@ -17,7 +17,7 @@ from edge.commands.listen import line
 from edge.consume import Consumer
 from edge.daemon import Daemon
 from edge.demo.appliance import demo_config
-from edge.demo.broker import answers, choose_broker, free_port, run_broker
+from edge.demo.broker import NOTES, answers, choose_broker, free_port, run_broker
 from edge.errors import BrokerError
 from edge.supervise import SPAWN
 
@@ -31,10 +31,11 @@ _BROKER_S = 20.0
 class Stage:
     """Runs until Ctrl-C, or for `seconds`; leaves nothing running and nothing on the disk."""
 
-    def __init__(self, *, port: int | None, source: str | None, seconds: float | None) -> None:
+    def __init__(self, *, port: int | None, source: str | None, seconds: float | None, broker: str | None) -> None:
         self._port = port
         self._source = source
         self._seconds = seconds
+        self._broker = broker
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -63,9 +64,9 @@ class Stage:
         _say("stopped; nothing was left behind")
 
     def _start_broker(self, stack: ExitStack, folder: Path) -> int:
-        kind, port = choose_broker(), free_port()
-        _say(f"broker: {kind} on 127.0.0.1:{port}")
-        broker = SPAWN.Process(target=run_broker, args=(port, folder, os.getpid()), name="broker", daemon=True)
+        kind, port = choose_broker(self._broker), free_port()
+        _say(f"broker: {kind} on 127.0.0.1:{port}, {NOTES[kind]}")
+        broker = SPAWN.Process(target=run_broker, args=(kind, port, folder, os.getpid()), name="broker", daemon=True)
         broker.start()
         stack.callback(broker.join, 5.0)
         stack.callback(broker.terminate)
