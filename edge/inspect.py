@@ -6,8 +6,6 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge.decide import decide
 from edge.errors import ModelError
 from edge.inspection import Inspection, Timings, Verdict
@@ -59,7 +57,7 @@ class Inspector:
                 faults = (f"model fault: {error}",)
         inferred = time.perf_counter()
         found = regions(mask, self._labels, self._rules) if mask is not None else []
-        shares = class_shares(mask, len(self._labels)) if mask is not None else ()
+        shares = mask.shares(len(self._labels)) if mask is not None else ()
         if mask is None:
             verdict, reasons = Verdict.NotDecidable, faults
         else:
@@ -88,12 +86,6 @@ class Inspector:
             class_shares=shares,
         )
         return inspection, small, mask
-
-
-def class_shares(mask: Mask, count: int) -> tuple[float, ...]:
-    """Give each class's share of the frame, 0 to 1."""
-    counts = np.bincount(mask.classes.ravel(), minlength=count)
-    return tuple(float(n) for n in counts / mask.classes.size)
 
 
 def share_of_object(shares: Sequence[float]) -> tuple[float, ...]:

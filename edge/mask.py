@@ -24,6 +24,15 @@ class Mask:
     frame_width: int
     frame_height: int
 
+    def shares(self, count: int) -> tuple[float, ...]:
+        """Give the share of the frame, 0 to 1, that each of `count` classes covers."""
+        return tuple(cv2.countNonZero(self.member(index)) / self.classes.size for index in range(count))
+
+    def member(self, class_id: int) -> Plane:
+        """Give 255 where the grid holds `class_id`, 0 elsewhere; (h, w) uint8."""
+        equal = cv2.compare(self.classes, class_id, cv2.CMP_EQ)  # type: ignore[call-overload] # a number is allowed
+        return np.asarray(equal, np.uint8)
+
     def margin(self, class_id: int, rows: slice = slice(None), columns: slice = slice(None)) -> NDArray[np.int16]:
         """Say by how much `class_id` wins (positive) or loses (negative), -255 to 255, per grid pixel of that part.
 

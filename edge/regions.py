@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -39,9 +39,10 @@ def regions(mask: Mask, labels: Sequence[str], wanted: Collection[str]) -> list[
 
 
 def _of_class(mask: Mask, class_id: int, label: str) -> list[Region]:
-    member = cv2.compare(mask.classes, class_id, cv2.CMP_EQ)  # type: ignore[call-overload] # a number is allowed
+    member = mask.member(class_id)
     numbers = cv2.CV_16U if member.size < _MOST_16_BIT else cv2.CV_32S
-    count, blobs, boxes, _ = cv2.connectedComponentsWithStats(member, connectivity=8, ltype=numbers)
+    count, numbered, boxes, _ = cv2.connectedComponentsWithStats(member, connectivity=8, ltype=numbers)
+    blobs = cast("NDArray[np.integer]", numbered)
     found = []
     for blob in range(1, count):
         x, y, w, h = (int(v) for v in boxes[blob, :4])
