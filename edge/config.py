@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from edge import strict_yaml
 from edge.errors import ConfigError
-from edge.mqtt.topics import RESERVED
 from edge.strict_yaml import Strict
+from edge.topics import RESERVED
 
 DEFAULT_PATH = Path("/etc/edgeloupe/edgeloupe.yaml")
 

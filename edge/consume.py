@@ -22,7 +22,7 @@ from edge.mqtt.broker import Broker, Message
 from edge.mqtt.gaps import Gaps
 from edge.mqtt.ledger import Ledger
 from edge.mqtt.link import Backoff, Link, connect
-from edge.mqtt.topics import RESERVED, Topics, split
+from edge.topics import RESERVED, Topics, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

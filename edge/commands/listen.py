@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
-
-    from edge.consume import Alert
 
 HELP = "print alerts as they come, each once, and ask devices for those that got lost"
 
@@ -38,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     import logging
     from itertools import islice
 
+    from edge.alert_line import alert_line
     from edge.config import MqttConfig, TlsConfig
     from edge.consume import Consumer
 
@@ -55,32 +53,6 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.suppress(KeyboardInterrupt), consumer:  # Ctrl-C is the way to end it
         consumer.connect()
         for alert in islice(consumer, args.count):
-            print(json.dumps(dict(alert.payload)) if args.json else line(alert), flush=True)
+            print(json.dumps(dict(alert.payload)) if args.json else alert_line(alert), flush=True)
             consumer.settle()
     return 0
-
-
-def line(alert: Alert) -> str:
-    """Write one alert as an aligned line: time, where, verdict, type, what, area, seq."""
-    told = alert.payload
-    regions = [region for region in _list(told.get("regions")) if isinstance(region, dict)]
-    reasons = _list(told.get("reasons"))
-    labels = dict.fromkeys(str(region.get("label")) for region in regions)
-    cells = (
-        str(told.get("creation_time", ""))[:23].ljust(23),
-        f"{alert.device}/{alert.camera}".ljust(20),
-        str(told.get("result_evaluation", "")).ljust(12),
-        str(told.get("type", "")).ljust(6),
-        str(reasons[0] if reasons else ", ".join(labels)).ljust(40),
-        f"{_area(regions)} px".rjust(12),
-        f"seq {alert.seq}",
-    )
-    return "  ".join("".join(c if c.isprintable() else "?" for c in cell) for cell in cells)
-
-
-def _area(regions: Sequence[Mapping[str, Any]]) -> int:
-    return sum(area for region in regions if isinstance(area := region.get("area_px"), int))
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.alert_line import alert_line
 from edge.child import log_to_stderr
-from edge.commands.listen import line
 from edge.consume import Consumer
 from edge.daemon import Daemon
 from edge.demo.appliance import demo_config
@@ -97,7 +97,7 @@ class Stage:
                 if first:
                     _say(f"first alert after {time.monotonic() - began:.1f} s; one line for each step of an alert:")
                     first = False
-                print(line(alert), flush=True)  # noqa: T201 - the demonstration speaks in the terminal
+                print(alert_line(alert), flush=True)  # noqa: T201 - the demonstration speaks in the terminal
 
 
 def _say(text: str) -> None:

@@ -14,7 +14,7 @@ from edge.inspection import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edge.mqtt.topics import Topics
+    from edge.topics import Topics
 
 _PROBLEM = "{{ {'OK': 'OFF', 'NotOK': 'ON'}.get(value, 'None') }}"  # None: unknown; a doubt is no all-clear
 

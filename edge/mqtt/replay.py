@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.mqtt.broker import Message
-from edge.mqtt.topics import is_correlation, is_publishable
+from edge.topics import is_correlation, is_publishable
 
 if TYPE_CHECKING:
     from edge.mqtt.broker import Received
     from edge.mqtt.delivery import Delivery
-    from edge.mqtt.topics import Topics
     from edge.outbox import OutboxDrain
+    from edge.topics import Topics
 
 MOST_ROWS = 1000
 """Numbers dealt with per request; the reply's `last_seq` says how far it went, and the rest is asked for next."""

@@ -16,9 +16,9 @@ from edge.mqtt.delivery import Delivery
 from edge.mqtt.discovery import birth_topic, config_topic, introduction
 from edge.mqtt.link import Backoff, Bell, Link, connect
 from edge.mqtt.replay import MOST_REPLIES, answer_replay
-from edge.mqtt.topics import Topics
 from edge.outbox import OutboxDrain
 from edge.sinks import SinkStatus
+from edge.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edge.alert_line import alert_line
 from edge.clock import SystemClock
-from edge.commands.listen import line
 from edge.config import MqttConfig
 from edge.consume import Alert
 from edge.outbox import Outbox
@@ -103,4 +103,4 @@ def test_no_broker_is_an_error() -> None:
 def test_nothing_a_message_holds_reaches_the_terminal_as_a_command() -> None:
     hostile = {"reasons": ["\x1b[2J\nfake"], "creation_time": 7, "regions": [None, {"area_px": "x"}], "type": ["\x07"]}
     alert = Alert(device="line3", camera="belt", epoch="e", seq=1, payload=hostile)
-    assert line(alert).isprintable()
+    assert alert_line(alert).isprintable()

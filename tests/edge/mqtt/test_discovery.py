@@ -6,7 +6,7 @@ from typing import Any
 
 from edge.health import CameraHealth
 from edge.mqtt.discovery import birth_topic, config_topic, introduction
-from edge.mqtt.topics import Topics
+from edge.topics import Topics
 
 TOPICS = Topics(prefix="plant/edgeloupe", device="line-3")
 

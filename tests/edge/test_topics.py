@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.mqtt.topics import Topics, is_correlation, is_publishable, split
+from edge.topics import Topics, is_correlation, is_publishable, split
 
 
 def test_the_topics_are_those_of_the_design() -> None:
