@@ -39,6 +39,8 @@ TRIM_S = 60.0
 LOADING_S = 180.0
 """Opening and compiling a model on a slow device may take minutes."""
 HANG_S = 10.0
+LEFT_S = 30.0
+"""The worker takes the newest frame of each camera well within this time."""
 MOST_AT_ONCE = 64
 """Messages taken together; their alerts share one commit."""
 
@@ -98,8 +100,7 @@ class Daemon:
                 self._tell_health()
             if now >= next_trim:
                 next_trim = now + TRIM_S
-                self._evidence_bytes = self._evidence.trim(self._config.storage.evidence_mb << 20)
-                self._outbox.prune(self._config.storage.replay_days * 86_400)
+                self._make_room()
             if not told_ready and self._worker_ready:
                 told_ready = notify("READY=1", f"STATUS=inspecting {len(self._config.cameras)} cameras") or True
             if ping_s and now >= next_ping and self._progressing(now):
@@ -107,8 +108,17 @@ class Daemon:
                 notify("WATCHDOG=1")
 
     def _progressing(self, now: float) -> bool:
-        """Say whether systemd may leave us alone: the worker lives, or is being replaced by us right now."""
+        """Say whether systemd may leave us alone: frames progress, or we are replacing what holds them up."""
         return now - self._worker_beat < LOADING_S + HANG_S
+
+    def _make_room(self) -> None:
+        """Delete what is older or larger than agreed; a failing disk is told, and tried again."""
+        storage = self._config.storage
+        try:
+            self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20)
+            self._outbox.prune(storage.replay_days * 86_400)
+        except (OSError, OutboxError) as error:
+            log.warning("making room failed: %s", error)
 
     def _take_messages(self) -> None:
         """Take what the worker sent; all alerts that wait share one commit."""
@@ -203,11 +213,14 @@ class Daemon:
                 self._uncommitted.append({**last, "type": "end", "reasons": [reason]})
 
     def _tend_worker(self, now: float) -> None:
+        """Replace a worker that is silent, or that beats but leaves frames lying."""
         limit = HANG_S if self._worker_ready else LOADING_S
-        if self._children["worker"].pid and now - self._worker_beat > limit:
+        silent_s = now - self._worker_beat
+        left_s = max(camera.waiting_s(now) for camera in self._health.cameras.values()) if self._worker_ready else 0.0
+        if self._children["worker"].pid and (silent_s > limit or left_s > LEFT_S):
             self._worker_ready = False
             self._health.model, self._health.model_detail = None, "the inspection hung and is being replaced"
-            self._children["worker"].replace(f"no sign of life for {limit:.0f} s")
+            self._children["worker"].replace(f"silent for {silent_s:.0f} s, frames left lying for {left_s:.0f} s")
             self._worker_beat = now
 
     def _tend_cameras(self, now: float) -> None:

@@ -41,10 +41,21 @@ class CameraHealth:
     inference_s: float | None = None
     total_s: float | None = None
     seen_mono_s: float | None = None  # capture time of the last inspected frame
+    taken: int = 0  # number of the last inspected frame
+    ahead_since_s: float | None = None  # since when a later frame lies ready
+
+    def waiting_s(self, now_mono_s: float) -> float:
+        """Say for how long a frame has been lying ready without any being inspected; to be asked regularly."""
+        if self.state != "live" or self.frames <= self.taken:
+            self.ahead_since_s = None
+        elif self.ahead_since_s is None:
+            self.ahead_since_s = now_mono_s
+        return 0.0 if self.ahead_since_s is None else now_mono_s - self.ahead_since_s
 
     def count(self, result: Mapping[str, Any], dropped: int, now_mono_s: float) -> None:
         """Take one inspection into account."""
         self.inspected += 1
+        self.taken, self.ahead_since_s = result["frame"]["id"], None
         self.dropped = dropped
         self.verdicts[result["result_evaluation"]] += 1
         if result["result_evaluation"] == Verdict.NotOK.name:

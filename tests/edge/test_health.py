@@ -1,0 +1,62 @@
+"""What the device counts about itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from edge.clock import FakeClock
+from edge.health import CameraHealth, DeviceHealth, resident_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def result(verdict: str = "OK", *, number: int = 1, labels: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "result_evaluation": verdict,
+        "thresholds": {"spot": {}},
+        "regions": [{"label": label} for label in labels],
+        "processing_times": {"inference": 0.01, "total": 0.02},
+        "frame": {"id": number, "age_s": 0.1},
+    }
+
+
+def test_verdicts_and_defects_are_counted_by_name() -> None:
+    camera = CameraHealth()
+    camera.count(result(), 0, 100.0)
+    camera.count(result("NotOK", labels=("spot", "spot", "leaf")), 2, 100.5)
+    told = camera.told(101.0)
+    assert told["verdicts"] == {"OK": 1, "NotOK": 1, "NotDecidable": 0}
+    assert told["defects"] == {"spot": 2}
+    assert (told["inspected"], told["dropped"]) == (2, 2)
+    assert told["frame_age_s"] == pytest.approx(0.6)
+
+
+def test_a_frame_that_nobody_takes_is_noticed_and_a_quiet_camera_is_not() -> None:
+    camera = CameraHealth(state="live", frames=5)
+    camera.count(result(number=5), 0, 10.0)
+    assert camera.waiting_s(100.0) == 0.0
+    camera.frames = 6
+    assert camera.waiting_s(101.0) == 0.0
+    assert camera.waiting_s(141.0) == 40.0
+    camera.count(result(number=6), 0, 142.0)
+    assert camera.waiting_s(150.0) == 0.0
+
+
+def test_a_device_is_ready_when_model_and_cameras_are(tmp_path: Path) -> None:
+    health = DeviceHealth("d", {"a": None, "b": None}, tmp_path, FakeClock())
+    assert health.reasons() == ["model: starting", "camera a: connecting", "camera b: connecting"]
+    health.model = {"name": "m"}
+    health.cameras["a"].state = "live"
+    health.cameras["b"].state, health.cameras["b"].detail = "failed", "unplugged"
+    assert health.reasons() == ["camera b: failed: unplugged"]
+    health.cameras["b"].state = "finished"
+    told = health.told(mqtt={}, outbox={}, evidence_bytes=0, processes={"core": 1, "web": None})
+    assert told["ready"]
+    assert told["processes"].keys() == {"core"}
+
+
+def test_a_process_that_is_gone_holds_nothing() -> None:
+    assert resident_bytes(2**22 + 1) == 0
