@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
+import signal
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +27,7 @@ from models.metrics import Confusion
 from models.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -144,6 +147,22 @@ def train(recipe: Recipe, root: Path, out: Path) -> Checkpoint:
         DatasetError: the data set can't be used.
     """
     out.mkdir(parents=True, exist_ok=True)
+    with _signals_restored():
+        return _train(recipe, root, out)
+
+
+@contextlib.contextmanager
+def _signals_restored() -> Iterator[None]:
+    """Put back the handler for ended children: torch's loader leaves its own, which outlives the loader."""
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, before)
+
+
+def _train(recipe: Recipe, root: Path, out: Path) -> Checkpoint:
     spec = recipe.train
     torch.manual_seed(spec.seed)
     training = _TrainingSet(read_split(root, "train"), recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 
     from edge.frame import Picture
     from edge.mask import Plane
+
+
+@cache
+def core() -> openvino.Core:
+    """Give the one Core of this process.
+
+    Each Core swaps the calling thread's alternate signal stack when it loads the CPU plug-in and when it goes. Two of
+    them that go in the wrong order leave the thread a stack that was freed, and the next signal writes over memory
+    (OpenVINO 2026.4). One that stays until the end does not.
+    """
+    return openvino.Core()
 
 
 class OpenVino:
@@ -31,7 +43,7 @@ class OpenVino:
         if self._threads:
             config["INFERENCE_NUM_THREADS"] = self._threads
         try:
-            compiled = openvino.Core().compile_model(str(self._model), "CPU", config)
+            compiled = core().compile_model(str(self._model), "CPU", config)
         except RuntimeError as error:
             raise ModelError(f"{self._model}: OpenVINO refuses it: {str(error).strip().splitlines()[-1]}") from error
         if len(compiled.inputs) != 1 or len(compiled.outputs) != 2:

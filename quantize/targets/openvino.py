@@ -13,6 +13,7 @@ from openvino._offline_transformations import apply_moc_transformations
 from tqdm import tqdm
 
 from edge.errors import ModelError
+from edge.runtimes.openvino import core
 from quantize.fold import POST, PRE
 from quantize.targets import Candidate
 
@@ -75,7 +76,7 @@ def create() -> OpenVinoTarget:
 
 
 def _read(folded: Path) -> openvino.Model:
-    model = openvino.Core().read_model(folded)
+    model = core().read_model(folded)
     # Folds shapes and makes Clamp out of Minimum and Maximum, as `convert_model` does (which reports usage): without
     # it NNCF finds no biases to correct, and the network runs a tenth slower.
     apply_moc_transformations(model, cf=False)
