@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from edge.clock import Clock
+    from edge.inspect import Inspector
     from edge.inspection import Inspection
 
 HELP = "inspect pictures with a bundle"
@@ -36,9 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from edge.bundle import open_bundle
     from edge.clock import SystemClock
     from edge.config import PictureConfig, RuleConfig
-    from edge.draw import write_mask, write_overlay
     from edge.errors import PictureError
-    from edge.frame import Frame, read_picture
     from edge.inspect import Inspector
     from edge.inspection import Verdict
     from edge.picture_check import PictureCheck
@@ -48,38 +48,46 @@ def run(args: argparse.Namespace) -> int:
     rules = {bundle.manifest.focus: RuleConfig(min_score=args.min_score, min_area_px=args.min_area)}
     context = payload.Context.of(bundle, args.target, device="workshop", rules=rules)
     paths = _expand(args.pictures)
+    width = max((len(path.name) for path in paths), default=0)
     unreadable, all_ok = 0, True
     with open_segmenter(bundle, context.model.target, args.threads) as segmenter:
         inspector = Inspector(segmenter, context.labels, rules, PictureCheck(PictureConfig()), clock)
         for number, path in enumerate(tqdm(paths, unit="picture", disable=None, leave=False), start=1):
             try:
-                picture = read_picture(path)
+                inspection = _inspect(inspector, path, number, clock, args)
             except PictureError as error:
                 unreadable += 1
                 print(f"edgeloupe: {error}", file=sys.stderr)
                 continue
-            frame = Frame(
-                camera="archive",
-                id=number,
-                picture=picture,
-                captured_at=path.stat().st_mtime,
-                captured_mono_s=clock.monotonic_s(),
-                simulated=True,
-            )
-            inspection, _, mask = inspector.inspect(frame)
             all_ok &= inspection.verdict is Verdict.OK
-            if args.overlay:
-                write_overlay(args.overlay / f"{path.stem}.jpg", picture, inspection)
-            if args.masks and mask is not None:
-                write_mask(args.masks / f"{path.stem}.png", mask)
             if args.json:
-                result = payload.result(inspection, context)
-                print(json.dumps({"picture": str(path), **result}), flush=True)
+                print(json.dumps({"picture": str(path), **payload.result(inspection, context)}), flush=True)
             else:
-                print(_line(path.name.ljust(max(len(p.name) for p in paths)), inspection), flush=True)
+                print(_line(path.name.ljust(width), inspection), flush=True)
     if unreadable:
         return 2
     return 1 if args.fail_on_notok and not all_ok else 0
+
+
+def _inspect(inspector: Inspector, path: Path, number: int, clock: Clock, args: argparse.Namespace) -> Inspection:
+    from edge.draw import write_mask, write_overlay
+    from edge.frame import Frame, read_picture
+
+    picture = read_picture(path)
+    frame = Frame(
+        camera="archive",
+        id=number,
+        picture=picture,
+        captured_at=path.stat().st_mtime,
+        captured_mono_s=clock.monotonic_s(),
+        simulated=True,
+    )
+    inspection, _, mask = inspector.inspect(frame)
+    if args.overlay:
+        write_overlay(args.overlay / f"{path.stem}.jpg", picture, inspection)
+    if args.masks and mask is not None:
+        write_mask(args.masks / f"{path.stem}.png", mask)
+    return inspection
 
 
 def _expand(places: Sequence[Path]) -> list[Path]:

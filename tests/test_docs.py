@@ -1,0 +1,66 @@
+"""Every command and every setting is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import BaseModel
+
+from edge import cameras, cli
+from edge.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PLACES = {"cameras": "NAME", "rules": "CLASS"}
+
+
+def settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Give every key with the text of its default."""
+    for name, field in model.model_fields.items():
+        inner = [part for part in _parts(field.annotation) if issubclass(part, BaseModel)]
+        yield f"{prefix}{name}", str(field.default)
+        for section in inner:
+            yield from settings(section, f"{prefix}{name}.{PLACES[name]}." if name in PLACES else f"{prefix}{name}.")
+
+
+def _parts(annotation: object) -> Iterator[type]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def test_every_setting_is_documented() -> None:
+    missing = [key for key, _ in settings(Config) if f"`{key}`" not in SETTINGS]
+    assert missing == []
+
+
+def test_every_documented_setting_exists() -> None:
+    documented = set(
+        re.findall(
+            r"`([a-z_]+(?:\.[A-Za-z_]+)*)`",
+            "\n".join(line.split("|")[1] for line in SETTINGS.splitlines() if line.startswith("| ")),
+        )
+    )
+    assert documented == {key for key, _ in settings(Config)}
+
+
+def test_numbers_given_as_defaults_are_the_defaults() -> None:
+    for key, default in settings(Config):
+        row = re.search(rf"^\| `{re.escape(key)}` \| ([\d.]+) \|", SETTINGS, re.MULTILINE)
+        if row:
+            assert float(row[1]) == float(default), key
+
+
+def test_every_command_and_camera_scheme_is_documented() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for name in cli.commands():
+        assert f"`edgeloupe {name}" in changes or f"edgeloupe {name}" in README or f"`{name}`" in changes, name
+    for scheme in cameras.SCHEMES:
+        assert f"`{scheme}:" in SETTINGS
