@@ -125,7 +125,7 @@ class Capture:
         if self.config.fps is None:
             return
         now = self.clock.monotonic_s()
-        self._next_at = max(self._next_at + 1 / self.config.fps, now)
+        self._next_at = max((self._next_at or now) + 1 / self.config.fps, now)
         time.sleep(self._next_at - now)
 
     def _tell(self, state: CameraState, detail: str) -> None:

@@ -1,0 +1,97 @@
+"""One camera's loop: frames into a slot, faults into words, files never skipped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.capture import Capture
+from edge.clock import SystemClock
+from edge.config import CameraConfig
+from edge.slot import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Bench:
+    """A capture loop in a thread, and both of its slots."""
+
+    def __init__(self, folder: Path, source: str, **options: Any) -> None:
+        self.frames = Slot.create(folder / "frames", 1 << 20)
+        self.state = Slot.create(folder / "state", 1 << 16)
+        capture = Capture("c", CameraConfig(source=source, **options), self.frames, self.state, SystemClock())
+        threading.Thread(target=capture.run, name="capture under test", daemon=True).start()
+
+    def told(self) -> dict[str, Any]:
+        snapshot = self.state.newest()
+        return {} if snapshot is None else snapshot.meta
+
+    def holds(self, number: int) -> bool:
+        return self.frames.latest == number
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 30
+        while not what():
+            assert time.monotonic() < deadline, self.told()
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(pictures / f"{number}.png"), np.full((20, 30, 3), 50 * number, np.uint8))
+    return pictures
+
+
+def test_of_files_no_picture_is_skipped_however_slow_the_reader(folder: Path, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, f"file:{folder}")
+    seen = []
+    for number in range(1, 5):
+        bench.wait_for(partial(bench.holds, number))
+        time.sleep(0.03)
+        snapshot = bench.frames.newest()
+        assert snapshot is not None
+        seen.append((snapshot.meta["id"], int(snapshot.arrays["picture"][0, 0, 0])))
+        bench.frames.mark_consumed(snapshot.sequence)
+    assert seen == [(1, 0), (2, 50), (3, 100), (4, 150)]
+    bench.wait_for(lambda: bench.told().get("state") == "finished")
+
+
+def test_a_damaged_file_is_told_and_the_next_is_read(folder: Path, tmp_path: Path) -> None:
+    (folder / "1.png").write_bytes(b"damaged")
+    bench = Bench(tmp_path, f"file:{folder}")
+    while bench.told().get("state") != "finished":
+        bench.frames.mark_consumed(bench.frames.latest)
+        time.sleep(0.005)
+    assert bench.told()["frames"] == 3
+    assert "1.png: not a picture that can be read" in bench.told()["detail"]
+
+
+def test_a_live_camera_is_not_held_up_by_its_reader(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "synthetic:plain", loop=True, fps=200)
+    bench.wait_for(lambda: bench.frames.latest > 10)
+    assert bench.told()["state"] == "live"
+
+
+def test_a_camera_that_fails_is_told_in_words_and_opened_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "synthetic:plain,unplug")
+    bench.wait_for(lambda: bench.told().get("state") == "failed")
+    assert bench.told()["detail"] == "synthetic:unplug: the script unplugs the camera here"
+    bench.wait_for(lambda: bench.frames.latest >= 2)
+
+
+def test_frames_come_no_faster_than_asked_for(tmp_path: Path) -> None:
+    began = time.monotonic()
+    bench = Bench(tmp_path, "synthetic:plain", loop=True, fps=20)
+    bench.wait_for(lambda: bench.frames.latest >= 6)
+    assert time.monotonic() - began >= 5 / 20 - 0.01
