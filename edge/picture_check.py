@@ -32,7 +32,7 @@ class PictureCheck:
         found = []
         if age_s > limits.max_age_s:
             found.append(f"stale: the picture is {age_s:.1f} s old, at most {limits.max_age_s:.1f} s are accepted")
-        brightness = float(np.mean(small[::4, ::4]))
+        brightness = float(np.mean(small[::8, ::8]))
         if brightness < limits.dark_below:
             found.append(f"dark: mean brightness {brightness:.0f} is below {limits.dark_below:.0f}")
         if brightness > limits.bright_above:

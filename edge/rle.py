@@ -29,11 +29,16 @@ class Rle(NamedTuple):
 def encode(pixels: Pixels, left: int, top: int, frame_width: int, frame_height: int) -> Rle:
     """Encode a drawing that lies at (left, top) on an otherwise empty frame; no mask of the frame is made."""
     height, width = pixels.shape
-    framed = np.zeros((width, height + 2), np.int8)  # column by column, a zero before and after each
-    framed[:, 1:-1] = pixels.T
-    column, row = np.nonzero(np.diff(framed, axis=1))
-    edges, times = np.unique((column + left).astype(np.int64) * frame_height + row + top, return_counts=True)
-    edges = edges[times == 1]  # an edge met twice is a run that goes on at the top of the next column
+    columns = np.zeros((width, height + 1), np.uint8)  # one after the other, a zero after each
+    columns[:, :-1] = pixels.T
+    line = columns.ravel()
+    column, row = np.divmod(np.flatnonzero(line[1:] != line[:-1]) + 1, height + 1)
+    edges = (column + left) * frame_height + row + top
+    if line[0]:
+        edges = np.insert(edges, 0, left * frame_height + top)
+    if height == frame_height:  # a run may go on at the top of the next column: it ends and begins at one edge
+        edges, times = np.unique(edges, return_counts=True)
+        edges = edges[times == 1]
     runs = np.diff(edges, prepend=0, append=frame_width * frame_height)
     return Rle((frame_height, frame_width), _pack(runs[: len(runs) - (runs[-1] == 0)]))
 
