@@ -170,10 +170,15 @@ def _check_listing(archive: Archive, manifest: Manifest) -> None:
 
 
 def _unpack(archive: Archive, manifest: Manifest, canonical: bytes, cache: Path) -> Path:
-    """Copy a verified zip into the cache, named by its content; an intact earlier copy is used as it is."""
+    """Copy a verified zip into the cache, named by its content; an intact earlier copy is used as it is.
+
+    The zip is verified all the same: a damaged file must be noticed, not covered up by an older, better copy.
+    """
     signature = read_small(archive, SIGNATURE, MAX_SIGNATURE_BYTES)
     folder = cache / hashlib.sha256(canonical + b"\0" + signature).hexdigest()
     if folder.is_dir() and _intact(folder, manifest, canonical):
+        for name, info in manifest.files.items():
+            check_entry(archive, name, info.sha256, info.size)
         return folder
     try:
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -101,6 +101,16 @@ def test_a_zip_is_unpacked_once_and_mended_when_the_copy_is_damaged(folder: Path
     assert [p.name for p in cache.iterdir()] == [first.name]
 
 
+def test_a_damaged_zip_is_refused_although_a_good_copy_was_unpacked_before(
+    folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    good = _zip(folder, tmp_path / "a.loupe", zipfile.ZIP_STORED)
+    open_bundle(good)
+    damaged = tmp_path / "b.loupe"
+    damaged.write_bytes(good.read_bytes().replace(b"red is a spot", b"red is a spud"))
+    _refused(damaged, r"model\.txt")
+
+
 def test_a_trusted_key_is_recognised(folder: Path, tmp_path: Path) -> None:
     ours, other = _pem(tmp_path / "ours.pem", KEY), _pem(tmp_path / "other.pem", Ed25519PrivateKey.generate())
     assert open_bundle(folder, trusted=[other, ours]).trusted
