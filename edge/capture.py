@@ -30,7 +30,8 @@ CameraState = Literal["connecting", "live", "stalled", "failed", "finished"]
 FRAME_CAPACITY = MAX_PIXELS * 3 + 4096
 """Bytes a frame slot has room for; memory is used only for what was written."""
 STATE_CAPACITY = 64 * 1024
-_RETRY_S = (0.5, 15.0)
+RETRY_S = (0.5, 15.0)
+"""Pause before a camera that failed is opened again, growing from the first to the second."""
 
 
 def frame_slot(runtime_dir: Path, camera: str) -> Path:
@@ -66,21 +67,23 @@ class Capture:
     def run(self) -> None:
         """Capture for ever; a source that ends by itself is finished and stays so."""
         self._count = self.frames.latest
-        wait_s = _RETRY_S[0]
+        wait_s, complaint = RETRY_S[0], ""
         while True:
-            self._tell("connecting", self.config.source)
+            self._tell("failed" if complaint else "connecting", complaint or self.config.source)
             before = self._count
             try:
                 with cameras.create(self.config.source, loop=self.config.loop) as camera:
                     self._stream(camera)
             except CameraError as error:
                 self._tell("failed", str(error))
-                log.warning("%s", error)
+                if str(error) != complaint or self._count > before:  # once, not at every try
+                    log.warning("%s", error)
+                complaint = str(error)
             else:
                 self._tell("finished", self._skipped or "the source has no more pictures")
                 while True:
                     time.sleep(3600)
-            wait_s = _RETRY_S[0] if self._count > before else min(2 * wait_s, _RETRY_S[1])
+            wait_s = RETRY_S[0] if self._count > before else min(2 * wait_s, RETRY_S[1])
             time.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
 
     def _stream(self, camera: Camera) -> None:

@@ -11,7 +11,7 @@ import threading
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from edge.capture import FRAME_CAPACITY, STATE_CAPACITY, frame_slot, run_capture, state_slot
+from edge.capture import FRAME_CAPACITY, RETRY_S, STATE_CAPACITY, frame_slot, run_capture, state_slot
 from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxError
 from edge.evidence import EvidenceStore
@@ -224,20 +224,21 @@ class Daemon:
             self._worker_beat = now
 
     def _tend_cameras(self, now: float) -> None:
+        """Replace cameras that are silent; one that only just started has until its first picture is due."""
         for name, config in self._config.cameras.items():
             health, child = self._health.cameras[name], self._children[f"camera {name}"]
             health.restarts = child.restarts
             told = self._camera_states[name].newest()
-            if told is None:
-                continue
-            state = told.meta
-            health.state, health.detail, health.frames = state["state"], state["detail"], state["frames"]
-            silent_s = now - max(state["told_mono_s"], child.started_mono_s)
-            stall_s = max(config.stall_s, 2 / config.fps if config.fps else 0.0)
-            if state["state"] == "live" and silent_s > stall_s:
+            state: dict[str, Any] = told.meta if told else {"told_mono_s": 0.0}
+            running = state["told_mono_s"] > child.started_mono_s  # what is told comes from the present process
+            if running:
+                health.state, health.detail, health.frames = state["state"], state["detail"], state["frames"]
+            live = running and health.state == "live"
+            silent_s = now - max(state["told_mono_s"], child.started_mono_s) if child.pid else 0.0
+            if live and silent_s > max(config.stall_s, 2 / config.fps if config.fps else 0.0):
                 health.state, health.detail = "stalled", f"no picture for {silent_s:.1f} s"
                 child.replace(health.detail)
-            elif state["state"] == "connecting" and silent_s > config.first_frame_s:
+            elif not live and health.state != "finished" and silent_s > config.first_frame_s + RETRY_S[1]:
                 health.state, health.detail = "failed", f"no first picture within {config.first_frame_s:.0f} s"
                 child.replace(health.detail)
             if self._sink:

@@ -17,6 +17,7 @@ from edge.config import (
 
 FOLDER = Path(__file__).parent
 BUNDLE = FOLDER / "coffee-leaf.loupe"
+KEY = FOLDER / "coffee-leaf.pub.pem"
 PICTURES = FOLDER / "pictures"
 
 
@@ -25,7 +26,7 @@ def demo_config(folder: Path, *, source: str | None, broker_port: int, web_port:
     camera = CameraConfig(source=source or f"belt:{PICTURES}", fps=8, loop=True)
     return Config(
         device="demo",
-        model=ModelConfig(bundle=BUNDLE),
+        model=ModelConfig(bundle=BUNDLE, trusted_keys=[KEY]),
         cameras={"belt": camera},
         rules={"lesion": RuleConfig(min_score=0.6, min_area_px=60)},
         alerts=AlertConfig(confirm=2, clear=3),
