@@ -36,6 +36,10 @@ WIDTH, HEIGHT = 640, 320
 _VIEW_CAPACITY = 4 << 20
 
 
+_SLOW_FPS = 0.1
+"""Said of a camera that showed one picture only: it is not stale before half a minute, however slow the machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """One drawn leaf with what a perfect network would say about it."""
@@ -107,6 +111,8 @@ class FakeDevice:
         outbox = {name: getattr(self._committed, name) for name in names}
         outbox["pending"] = self._committed.pending_count
         with self._lock:
+            for camera in self.health.cameras.values():
+                camera.fps = camera.fps or _SLOW_FPS
             told = self.health.told(mqtt=mqtt, outbox=outbox, evidence_bytes=4096, processes={})
             self._told.write({**told, "written_mono_s": told["written_mono_s"] - age_s}, {})
 
