@@ -77,10 +77,9 @@ def test_the_verdict_says_what_and_why(device: FakeDevice, url: str, open_page: 
 
 
 def test_the_overlay_can_be_switched_and_is_remembered(
-    playing: threading.Event, device: FakeDevice, url: str, open_page: Callable[..., Page]
+    device: FakeDevice, url: str, open_page: Callable[..., Page]
 ) -> None:
-    playing.set()
-    device.show("belt", lesions=4)
+    scene(device, lesions=4)
     page = shown(open_page(url))
     page.wait_for_selector("#verdict[data-verdict=NotOK]")
     page.wait_for_timeout(300)
