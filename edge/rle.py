@@ -7,13 +7,19 @@ the sixth bit saying that more follow.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _GROUPS = 8
 """Five bits each: enough for any run of a picture of 2^39 pixels."""
+
+_PACKED_AT_ONCE = 1 << 18
+"""Runs; each takes some 200 bytes while it is packed."""
 
 Pixels = NDArray[np.uint8]
 """(H, W) uint8 of 0 and 1."""
@@ -44,22 +50,53 @@ def encode(pixels: Pixels, left: int, top: int, frame_width: int, frame_height: 
 
 
 def decode(rle: Rle) -> Pixels:
-    """Draw the mask.
+    """Draw the mask. Raises ValueError as `runs_of` does."""
+    height, width = rle.size
+    runs = runs_of(rle)
+    values = np.resize(np.array([0, 1], np.uint8), len(runs))
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def runs_of(rle: Rle) -> NDArray[np.int64]:
+    """Give the run lengths, zeros first.
 
     Raises:
         ValueError: the runs do not fill the frame, or the text is no run-length code.
     """
     height, width = rle.size
-    runs = _unpack(rle.counts)
-    if (runs < 0).any() or runs.sum() != height * width:
+    if len(rle.counts) > 2 * height * width + 2 * _GROUPS:
+        raise ValueError(f"a run-length code of {len(rle.counts)} characters is too long for {width}x{height}")
+    return _filling(_unpack(rle.counts), height, width)
+
+
+def from_runs(runs: Sequence[int] | NDArray[np.int64], height: int, width: int) -> Rle:
+    """Encode run lengths, zeros first: COCO's uncompressed form.
+
+    Raises:
+        ValueError: no whole numbers, or they do not fill the frame.
+    """
+    numbers = np.asarray(runs)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+        raise ValueError("run lengths must be whole numbers")
+    return Rle((height, width), _pack(_filling(numbers.astype(np.int64), height, width)))
+
+
+def _filling(runs: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    frame = height * width
+    if (runs < 0).any() or (runs > frame).any() or runs.sum() != frame:  # a run too long could hide by overflow
         raise ValueError(f"run lengths do not fill a mask of {width}x{height}")
-    values = np.resize(np.array([0, 1], np.uint8), len(runs))
-    return np.repeat(values, runs).reshape(width, height).T
+    return runs
 
 
 def _pack(runs: NDArray[np.int64]) -> str:
     numbers = runs.copy()
     numbers[3:] -= runs[1:-2]
+    return "".join(
+        _characters(numbers[start : start + _PACKED_AT_ONCE]) for start in range(0, len(numbers), _PACKED_AT_ONCE)
+    )
+
+
+def _characters(numbers: NDArray[np.int64]) -> str:
     shifts = 5 * np.arange(_GROUPS)
     groups = (numbers[:, None] >> shifts) & 31
     rest = numbers[:, None] >> (shifts + 5)

@@ -1,4 +1,4 @@
-"""Augmentation: one geometry for picture and mask, then exposure, colour, blur, noise and JPEG on the picture."""
+"""Augmentation: one geometry for picture and truth, then exposure, colour, blur, noise and JPEG on the picture."""
 
 from __future__ import annotations
 
@@ -8,49 +8,64 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from models.example import Box, Example
+
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
+    from models.example import U8
     from models.recipe import AugmentSpec
 
-    U8 = NDArray[np.uint8]
+    Matrix = NDArray[np.float64]
 
 
-def augment(picture: U8, classes: U8, size: tuple[int, int], spec: AugmentSpec, rng: Generator) -> tuple[U8, U8]:
-    """Bend one training sample.
+def augment(
+    example: Example, size: tuple[int, int], spec: AugmentSpec, rng: Generator, view: Box | None = None
+) -> Example:
+    """Bend one example.
 
     Args:
-        picture: (H, W, 3) uint8 BGR, as `edge.prepare.halve` leaves it.
-        classes: (H, W) uint8 class indices.
+        example: the picture as `edge.prepare.halve` leaves it, and its truth.
         size: width and height of the result in pixels.
         spec: how far to go.
         rng: the only source of chance.
-
-    Returns:
-        The picture, (height, width, 3), and its class indices, (height, width).
+        view: the part of the picture that is to fill the result; without it the whole.
     """
-    matrix = _geometry(classes.shape, size, spec, rng)
-    border = tuple(int(v) for v in np.median(picture[0], axis=0))
-    warped = cv2.warpAffine(
-        picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border
+    height, width = example.classes.shape
+    matrix = _geometry(view or Box(0, 0, width, height), size, spec, rng)
+    border = tuple(int(v) for v in np.median(example.picture[0], axis=0))
+    picture = cv2.warpAffine(
+        example.picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border
     )
-    mask = cv2.warpAffine(classes, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    return _light(np.asarray(warped, np.uint8), spec, rng), np.asarray(mask, np.uint8)
+    classes, objects = (
+        cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        for plane in (example.classes, example.objects)
+    )
+    return Example(
+        _light(np.asarray(picture, np.uint8), spec, rng), np.asarray(classes, np.uint8), np.asarray(objects, np.uint16)
+    )
 
 
-def _geometry(shape: tuple[int, ...], size: tuple[int, int], spec: AugmentSpec, rng: Generator) -> NDArray[np.float64]:
-    h, w = shape
-    width, height = size
+def draw_bend(spec: AugmentSpec, rng: Generator) -> tuple[Matrix, float, float]:
+    """Draw a rotation, (2, 2), and the stretch of x and y that goes before it, negative where flipped."""
     zoom = math.exp(rng.uniform(math.log(spec.scale[0]), math.log(spec.scale[1])))
     squeeze = math.exp(rng.uniform(-0.1, 0.1))
     angle = math.radians(rng.uniform(-spec.rotate_deg, spec.rotate_deg))
     flip_x, flip_y = rng.choice([-1, 1], 2) if spec.flip else (1, 1)
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    linear = rotation @ np.diag([flip_x * zoom * squeeze * width / w, flip_y * zoom / squeeze * height / h])
+    return rotation, flip_x * zoom * squeeze, flip_y * zoom / squeeze
+
+
+def _geometry(view: Box, size: tuple[int, int], spec: AugmentSpec, rng: Generator) -> Matrix:
+    """Draw the (2, 3) matrix that brings `view` to `size`, bent about its middle."""
+    width, height = size
+    rotation, stretch_x, stretch_y = draw_bend(spec, rng)
+    linear = rotation @ np.diag([stretch_x * width / view.width, stretch_y * height / view.height])
     shift = rng.uniform(-spec.shift, spec.shift, 2) * size
     centre = np.array([width / 2, height / 2]) + shift
-    return np.hstack([linear, (centre - linear @ [w / 2, h / 2])[:, None]])
+    middle = [view.x + view.width / 2, view.y + view.height / 2]
+    return np.hstack([linear, (centre - linear @ middle)[:, None]])
 
 
 def _light(picture: U8, spec: AugmentSpec, rng: Generator) -> U8:
@@ -62,6 +77,9 @@ def _light(picture: U8, spec: AugmentSpec, rng: Generator) -> U8:
     picture = cv2.LUT(picture, _tone_curves(spec, rng)).astype(np.uint8)
     if spec.blur_px and rng.random() < 0.2:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.2, spec.blur_px)), np.uint8)
+    if spec.motion_px and rng.random() < 0.2:
+        streak = _streak(rng.uniform(0, spec.motion_px), rng.uniform(0, math.pi))
+        picture = np.asarray(cv2.filter2D(picture, -1, streak, borderType=cv2.BORDER_REPLICATE), np.uint8)
     if spec.noise and rng.random() < 0.3:
         noise = rng.standard_normal(picture.shape, np.float32) * rng.uniform(0, spec.noise)
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
@@ -69,6 +87,17 @@ def _light(picture: U8, spec: AugmentSpec, rng: Generator) -> U8:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
         picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     return picture
+
+
+def _streak(length_px: float, angle_rad: float) -> NDArray[np.float32]:
+    """Draw the kernel of a straight motion during the exposure; its weights add up to 1."""
+    reach = math.ceil(length_px / 2)
+    steps = np.linspace(-length_px / 2, length_px / 2, 8 * reach + 1)
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+    rows = np.rint(steps * math.sin(angle_rad)).astype(int) + reach
+    columns = np.rint(steps * math.cos(angle_rad)).astype(int) + reach
+    np.add.at(kernel, (rows, columns), 1 / len(steps))
+    return kernel
 
 
 def _tone_curves(spec: AugmentSpec, rng: Generator) -> NDArray[np.uint8]:

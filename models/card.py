@@ -12,6 +12,9 @@ from models.recipe import ClassSpec
 if TYPE_CHECKING:
     import onnx
 
+Task = Literal["semantic", "instance", "panoptic", "promptable"]
+"""Classes per pixel; objects; both; the one object that somebody clicks on."""
+
 KEY = "edgeloupe"
 """Where the card stands in the ONNX file's `metadata_props`, as JSON."""
 
@@ -30,6 +33,18 @@ class CardInput(_Part):
     colour_order: Literal["RGB", "BGR"] = "RGB"
 
 
+class Calibration(_Part):
+    """What the logits were divided by, in the weights, and what that did on the validation split.
+
+    Expected calibration errors, 0 to 1, before and after; none without pixels.
+    """
+
+    temperature: Annotated[float, Field(gt=0)]
+    pictures: Annotated[int, Field(gt=0)]
+    error: tuple[float | None, float | None]
+    focus_error: tuple[float | None, float | None]  # of pixels seen as the class that is looked for
+
+
 class ModelCard(_Part):
     """The description inside a float ONNX file."""
 
@@ -38,9 +53,12 @@ class ModelCard(_Part):
     classes: Annotated[tuple[ClassSpec, ...], Field(min_length=2, max_length=255)]
     focus: str  # the class that is looked for
     input: CardInput
+    task: Task = "semantic"
+    part: str = ""  # of a network that is several files, such as `encoder` and `decoder`
     arch: str
     epochs: int
     val_score: float | None  # IoU of the focus class on the validation split
+    calibration: Calibration | None = None  # none where the confidence is as training left it
     licence: str
     data: str  # what the network was trained on
     notice: str = ""

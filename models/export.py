@@ -1,55 +1,59 @@
-"""Export a checkpoint to a plain float ONNX file that describes itself."""
+"""Export a checkpoint to plain float ONNX files that describe themselves."""
 
 from __future__ import annotations
 
-import tempfile
 import warnings
-from pathlib import Path
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import onnx
 import torch
+from tqdm import tqdm
 
-from edge.errors import ModelError
 from models.card import CardInput, ModelCard, write_card
-from models.train import Checkpoint
+from models.quiet import quiet
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Mapping
+    from pathlib import Path
 
-OPSET = 17
+    from models.archs import Network, Part
+    from models.checkpoint import Checkpoint
 
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint that training wrote. Raises ModelError."""
-    try:
-        return Checkpoint.load(path)
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}: give a .pt file that `edgeloupe train` wrote") from error
-    except (KeyError, TypeError, ValueError, RuntimeError, UnpicklingError) as error:
-        raise ModelError(
-            f"{path}: not a checkpoint of edgeloupe: give a .pt file that `edgeloupe train` wrote"
-        ) from error
+OPSET = 18
+"""What the exporter writes of itself; older ones it converts to, newer ones some converters for chips don't read."""
 
 
-def export(checkpoint: Checkpoint, path: Path) -> ModelCard:
-    """Write the network of `checkpoint` to `path`, whole or not at all.
+def export(checkpoint: Checkpoint, path: Path) -> dict[Path, ModelCard]:
+    """Write the network of `checkpoint` to `path`, whole or not at all; give the files with their cards.
 
-    The file takes `picture`, (1, 3, H, W) float32, normalised RGB, and gives `logits`, (1, classes, H / s, W / s)
-    float32 at the network's output stride s. Batch normalisation is folded into the convolutions.
+    A network of several parts becomes a file for each: `best.onnx` becomes `best.encoder.onnx`, `best.decoder.onnx`.
+    Shapes are static and the pictures (1, 3, H, W) float32, normalised RGB; a semantic network gives `logits`, (1,
+    classes, H / s, W / s) float32 at its output stride s. Batch normalisation is folded into the convolutions.
     """
-    card = card_of(checkpoint)
-    model = to_onnx(checkpoint.network(), width=card.input.width, height=card.input.height)
-    write_card(model, card)
+    network = checkpoint.network()
+    card = card_of(checkpoint, network)
+    return write(network.parts(card.input.height, card.input.width), card, path)
+
+
+def write(parts: Mapping[str, Part], card: ModelCard, path: Path) -> dict[Path, ModelCard]:
+    """Write a file for each part, all of them or none; give them with their cards."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    onnx.save(model, partial)
-    partial.replace(path)
-    return card
+    files = {path.with_suffix(f".{name}{path.suffix}") if name else path: name for name in parts}
+    cards = {file: card.model_copy(update={"part": name}) for file, name in files.items()}
+    try:
+        for file, name in tqdm(files.items(), desc="exporting", unit="file", disable=None):
+            model = to_onnx(parts[name])
+            write_card(model, cards[file])
+            onnx.save(model, _partial(file))
+        for file in files:
+            _partial(file).replace(file)
+    finally:
+        for file in files:
+            _partial(file).unlink(missing_ok=True)
+    return cards
 
 
-def card_of(checkpoint: Checkpoint) -> ModelCard:
+def card_of(checkpoint: Checkpoint, network: Network) -> ModelCard:
     """Describe the network of `checkpoint`."""
     recipe = checkpoint.recipe
     return ModelCard(
@@ -59,31 +63,41 @@ def card_of(checkpoint: Checkpoint) -> ModelCard:
         input=CardInput(
             width=recipe.input.width, height=recipe.input.height, mean=recipe.input.mean, std=recipe.input.std
         ),
-        arch=f"{recipe.arch.name} x{recipe.arch.width:g}",
+        task=network.task,
+        arch=f"{recipe.arch.name} x{recipe.arch.width:g}{', pruned' if recipe.arch.channels else ''}",
         epochs=checkpoint.epoch,
         val_score=checkpoint.score,
+        calibration=checkpoint.calibration,
         licence=recipe.provenance.licence,
         data=recipe.provenance.data,
         notice=recipe.provenance.notice,
     )
 
 
-def to_onnx(net: nn.Module, *, width: int, height: int) -> onnx.ModelProto:
-    """Trace `net` in evaluation mode for one (1, 3, height, width) float32 picture."""
-    with tempfile.TemporaryDirectory(prefix="edgeloupe-") as folder, warnings.catch_warnings():
-        # The tracing exporter needs no onnxscript and folds batch normalisation; torch asks to move on from it.
-        warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*TorchScript-based ONNX export.*")
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx")
-        traced = Path(folder) / "traced.onnx"
-        torch.onnx.export(
-            net.eval(),
-            (torch.zeros(1, 3, height, width),),
-            traced,
-            dynamo=False,
+def to_onnx(part: Part) -> onnx.ModelProto:
+    """Convert a part in evaluation mode, with the shapes of its example."""
+    with quiet(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, message=".*treespec.*")  # torch's, about torch
+        program = torch.onnx.export(
+            part.module.eval(),
+            part.example,
+            dynamo=True,
             opset_version=OPSET,
-            input_names=["picture"],
-            output_names=["logits"],
+            input_names=part.inputs,
+            output_names=part.outputs,
+            verbose=False,
         )
-        model = onnx.load(traced)
+    model = cast("torch.onnx.ONNXProgram", program).model_proto
+    _forget_the_source(model.graph)
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _partial(file: Path) -> Path:
+    return file.with_name(f"{file.name}.partial")
+
+
+def _forget_the_source(graph: onnx.GraphProto) -> None:
+    """Leave out the stack traces that the exporter writes beside every node: they name this machine's folders."""
+    for thing in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del thing.metadata_props[:]

@@ -11,7 +11,8 @@ from tqdm import tqdm
 from edge.errors import DatasetError
 from edge.frame import is_picture, read_picture
 from edge.prepare import prepare
-from models.datasets import Sample, has_splits, read_folder, read_split
+from models.annotation import IGNORE
+from models.datasets import Sample, UnrecognisedError, open_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,11 +76,10 @@ def choose(root: Path, card: ModelCard, count: int, seed: int = 0) -> Calibratio
 
 
 def _samples(root: Path) -> Sequence[Sample | Path]:
-    if has_splits(root):
-        return read_split(root, "train")
     try:
-        return read_folder(root)
-    except DatasetError:
+        data = open_dataset(root)
+        return data.part("train") if data.is_split else data.samples
+    except UnrecognisedError:
         folder = root / "images" if (root / "images").is_dir() else root
         return sorted(path for path in folder.iterdir() if is_picture(path)) if folder.is_dir() else []
 
@@ -90,7 +90,7 @@ def _pixel_counts(samples: Sequence[Sample], card: ModelCard) -> np.ndarray[tupl
     for row, sample in zip(
         counts, tqdm(samples, desc="reading masks", unit="mask", disable=None, leave=False), strict=True
     ):
-        row[:] = np.bincount(sample.class_map(card.classes).ravel(), minlength=len(card.classes))
+        row[:] = np.bincount(sample.class_map(card.classes).ravel(), minlength=IGNORE + 1)[: len(card.classes)]
     return counts
 
 

@@ -7,12 +7,17 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from quantize.evaluation import DecisionFigures, ReliabilityFigures, SizeBin
     from quantize.figures import Parity
 
 
 MINUS = "\N{MINUS SIGN}"
+
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
+
+RADIUS_PX = {"float-ring": 5.5, "int8": 3}
 
 
 def iou_bars(parity: Parity) -> str:
@@ -37,38 +42,16 @@ def iou_bars(parity: Parity) -> str:
     )
 
 
-def severity_scatter(truth: Sequence[float], float_: Sequence[float], int8: Sequence[float]) -> str:
-    """Draw predicted over true severity, one pair of marks per picture; shares of 0 to 1."""
-    top = _nice(max([*truth, *float_, *int8, 0.01]))
-    size, left, base = 360, 56, 376
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return left + size * x / top, base - size * y / top
-
-    grid = []
-    for step in range(5):
-        share = top * step / 4
-        x, y = place(share, share)
-        grid.append(
-            f'<line x1="{left}" y1="{y:.1f}" x2="{left + size}" y2="{y:.1f}" class="grid"/>'
-            f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end" class="tick">{100 * share:g}</text>'
-            f'<text x="{x:.1f}" y="{base + 18}" text-anchor="middle" class="tick">{100 * share:g}</text>'
-        )
+def severity_scatter(truth: Sequence[float], predicted: Mapping[str, Sequence[float]]) -> str:
+    """Draw predicted over true severity, a mark per picture for each style in `predicted`; shares of 0 to 1."""
+    top = _nice(max([0.01, *truth, *(value for values in predicted.values() for value in values)]))
+    frame = _Square([(100 * top * step / 4, top * step / 4) for step in range(5)], "truth, %", "predicted, %")
     marks = []
-    for t, f, q in zip(truth, float_, int8, strict=True):
-        (x, y), (_, y8) = place(t, f), place(t, q)
-        marks.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5.5" class="float-ring"/>'
-            f'<circle cx="{x:.1f}" cy="{y8:.1f}" r="3" class="int8"/>'
-        )
-    return (
-        f'<svg viewBox="0 0 {left + size + 16} {base + 46}" role="img" aria-label="Severity, predicted over true">'
-        f'{"".join(grid)}<line x1="{left}" y1="{base}" x2="{left + size}" y2="{base - size}" class="ideal"/>'
-        f"{''.join(marks)}"
-        f'<text x="{left + size / 2}" y="{base + 40}" text-anchor="middle" class="axis">truth, %</text>'
-        f'<text transform="translate(14 {base - size / 2}) rotate(-90)" text-anchor="middle" class="axis">'
-        "predicted, %</text></svg>"
-    )
+    for style, values in predicted.items():
+        for t, value in zip(truth, values, strict=True):
+            x, y = frame.place(t / top, value / top)
+            marks.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS_PX[style]}" class="{style}"/>')
+    return frame.draw("Severity, predicted over true", frame.diagonal() + "".join(marks))
 
 
 def iou_curve(float_: Sequence[float], int8: Sequence[float]) -> str:
@@ -93,6 +76,108 @@ def iou_curve(float_: Sequence[float], int8: Sequence[float]) -> str:
         f'{grid}{"".join(marks)}<text x="{left + width / 2}" y="{top + height + 28}" text-anchor="middle" class="axis">'
         f"{len(pairs)} pictures, sorted; %</text></svg>"
     )
+
+
+def size_bars(sizes: Sequence[tuple[str, SizeBin]]) -> str:
+    """Draw objects found and missed, a bar per size; each size comes with its name."""
+    left, width, height = 150, 190, 30
+    most = max([1, *(size.found + size.missed for _, size in sizes)])
+    rows = []
+    for number, (name, size) in enumerate(sizes):
+        top, found, missed = number * height, width * size.found / most, width * size.missed / most
+        rows.append(
+            f'<text x="{left - 10}" y="{top + 19}" text-anchor="end" class="tick">{escape(name)}</text>'
+            f'<rect x="{left}" y="{top + 5}" width="{found:.1f}" height="20" class="int8"/>'
+            f'<rect x="{left + found:.1f}" y="{top + 5}" width="{missed:.1f}" height="20" class="bad"/>'
+            f'<text x="{left + found + missed + 8:.1f}" y="{top + 19}" class="value">'
+            f"{size.found} / {size.found + size.missed}</text>"
+        )
+    told = "; ".join(f"{name}: {size.found} of {size.found + size.missed}" for name, size in sizes)
+    return (
+        f'<svg viewBox="0 0 {left + width + 76} {height * len(sizes)}" role="img" '
+        f'aria-label="Objects found, by size. {escape(told)}">{"".join(rows)}</svg>'
+    )
+
+
+def rate_curves(decision: DecisionFigures) -> str:
+    """Draw escape rate and false-reject rate over the threshold, and the threshold at which they were measured."""
+    frame = _Square([(100 * s, s) for s in QUARTERS], "region score asked for, %", "parts, %")
+    lines = []
+    for style, rates in (
+        ("bad", [(p.threshold, p.escape) for p in decision.curve]),
+        ("int8", [(p.threshold, p.false_reject) for p in decision.curve]),
+    ):
+        places = [frame.place(t, rate) for t, rate in rates if rate is not None]
+        lines.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}" class="line {style}"/>')
+    (x, base), (_, top) = frame.place(decision.threshold, 0), frame.place(decision.threshold, 1)
+    chosen = f'<line x1="{x:.1f}" y1="{base:.1f}" x2="{x:.1f}" y2="{top:.1f}" class="ideal"/>'
+    for style, estimate in (("bad", decision.escape), ("int8", decision.false_reject)):
+        if estimate.value is not None:
+            y = frame.place(0, estimate.value)[1]
+            chosen += f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" class="{style}"/>'
+    return frame.draw(
+        f"Rates over the threshold; at {decision.threshold:g}: escape {percent(decision.escape.value)}, "
+        f"false reject {percent(decision.false_reject.value)}",
+        chosen + "".join(lines),
+    )
+
+
+def reliability_diagram(told: ReliabilityFigures) -> str:
+    """Draw how often the network is right over how sure it is, a bar per bin."""
+    frame = _Square([(100 * s, s) for s in QUARTERS], "confidence, %", "right, %")
+    bars = []
+    for number, one in enumerate(told.bins):
+        if one.accuracy is None:
+            continue
+        (x0, base), (x1, y) = (
+            frame.place(number / len(told.bins), 0),
+            frame.place((number + 1) / len(told.bins), one.accuracy),
+        )
+        bars.append(
+            f'<rect x="{x0 + 1:.1f}" y="{y:.1f}" width="{x1 - x0 - 2:.1f}" height="{base - y:.1f}" class="int8"/>'
+        )
+    name = f"Reliability; expected calibration error {percent(told.error)}"
+    return frame.draw(name, "".join(bars) + frame.diagonal())
+
+
+class _Square:
+    """A square plot of shares with the same ticks on both axes."""
+
+    SIDE, LEFT, BASE = 300, 52, 312
+
+    def __init__(self, ticks: Sequence[tuple[float, float]], below: str, beside: str) -> None:
+        self._ticks = ticks  # what is written, and where, 0 to 1
+        self._names = (below, beside)
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Give the pixel of a point in shares of the sides."""
+        return self.LEFT + self.SIDE * x, self.BASE - self.SIDE * y
+
+    def diagonal(self) -> str:
+        """Draw where both axes say the same."""
+        (x0, y0), (x1, y1) = self.place(0, 0), self.place(1, 1)
+        return f'<line x1="{x0}" y1="{y0}" x2="{x1}" y2="{y1}" class="ideal"/>'
+
+    def draw(self, name: str, inner: str) -> str:
+        """Give the picture; `name` tells it to those who can't see it."""
+        last = self._ticks[-1][1]
+        grid = []
+        for text, share in self._ticks:
+            x, y = self.place(share / last, share / last)
+            grid.append(
+                f'<line x1="{self.LEFT}" y1="{y:.1f}" x2="{self.LEFT + self.SIDE}" y2="{y:.1f}" class="grid"/>'
+                f'<text x="{self.LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" class="tick">{text:g}</text>'
+                f'<text x="{x:.1f}" y="{self.BASE + 18}" text-anchor="middle" class="tick">{text:g}</text>'
+            )
+        below, beside = self._names
+        middle = self.BASE - self.SIDE / 2
+        return (
+            f'<svg viewBox="0 0 {self.LEFT + self.SIDE + 20} {self.BASE + 46}" role="img" aria-label="{escape(name)}">'
+            f"{''.join(grid)}{inner}"
+            f'<text x="{self.LEFT + self.SIDE / 2}" y="{self.BASE + 40}" text-anchor="middle" class="axis">'
+            f'{below}</text><text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle" class="axis">'
+            f"{beside}</text></svg>"
+        )
 
 
 def percent(value: float | None) -> str:

@@ -1,9 +1,10 @@
-"""Evaluate: run a segmenter over a data set and score its masks at frame resolution."""
+"""Evaluate: run a model over a data set and measure its masks at frame resolution."""
 
 from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,22 +13,46 @@ from tqdm import tqdm
 
 from edge import runtimes
 from edge.bundle import open_bundle
-from edge.errors import DatasetError
+from edge.errors import ConfigError, DatasetError, ModelError, PictureError
 from edge.frame import read_picture
 from edge.segment import Segmenter, open_segmenter
-from models.datasets import has_splits, read_folder, read_split
+from models.datasets import open_dataset
+from models.metrics.average_precision import Instances
+from models.metrics.reliability import Reliability
 from models.recipe import ClassSpec
-from quantize.fold import fold, load_model
-from quantize.score import PictureScore, quality, score_picture
+from quantize.evaluation import ModelFacts
+from quantize.fold import fold, load_model, read_model
+from quantize.measure import PictureMeasure, Pools, Terms, View, measure
+from quantize.package import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge.frame import Picture
     from edge.manifest import Manifest
     from edge.mask import Plane
-    from models.datasets import Sample, Split
-    from quantize.figures import Quality
+    from models.card import ModelCard
+    from models.datasets import Dataset, Sample, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """An open model, whatever file it came from."""
+
+    facts: ModelFacts
+    classes: tuple[ClassSpec, ...]
+    focus: int  # index of the class that is looked for
+    see: Callable[[Picture], View]  # raises ModelError
+    segmenter: Segmenter | None = None  # what sees, where that gives a class and a score per pixel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """All pictures of a split, measured."""
+
+    pictures: tuple[PictureMeasure, ...]
+    pools: Pools
+    skipped: tuple[str, ...]  # what can't be used, and why
 
 
 def list_samples(root: Path, split: Split) -> tuple[list[Sample], str]:
@@ -36,19 +61,17 @@ def list_samples(root: Path, split: Split) -> tuple[list[Sample], str]:
     Raises:
         DatasetError: there are no pictures with masks.
     """
-    if has_splits(root):
-        return read_split(root, split), split
-    return read_folder(root), "all"
+    return part_of(open_dataset(root).sound(), split)
+
+
+def part_of(data: Dataset, split: Split) -> tuple[list[Sample], str]:
+    """List the samples of `split`, or all where there are no splits; name what was listed. Raises DatasetError."""
+    return (data.part(split), split) if data.is_split else (list(data.samples), "all")
 
 
 def read_sample(sample: Sample, classes: Sequence[ClassSpec]) -> tuple[Picture, Plane]:
     """Read a picture and its truth, of one size. Raises DatasetError or PictureError."""
     picture, truth = read_picture(sample.picture), sample.class_map(classes)
-    if picture.shape[:2] != truth.shape:
-        raise DatasetError(
-            f"{sample.mask}: is {truth.shape[1]}x{truth.shape[0]}, its picture {picture.shape[1]}x{picture.shape[0]}: "
-            "masks must have their picture's size"
-        )
     return picture, truth
 
 
@@ -57,38 +80,108 @@ def class_specs(manifest: Manifest) -> tuple[ClassSpec, ...]:
     return tuple(ClassSpec(name=c.name, colour=c.colour, index=c.index) for c in manifest.classes)
 
 
-def evaluate(segmenter: Segmenter, samples: Sequence[Sample], classes: Sequence[ClassSpec], focus: int) -> Quality:
-    """Score `segmenter` on `samples`.
+def terms_for(model: Model, reject: Sequence[str] | None = None, min_object_px: int | None = None) -> Terms:
+    """Say how `model` is measured: which classes make a part defective, by default the focus class.
 
     Raises:
-        DatasetError: a sample can't be used.
+        ConfigError: the model has no such class, or it is the first, which is what defects lie on.
+    """
+    names = tuple(spec.name for spec in model.classes)
+    for name in reject or ():
+        if name not in names[1:]:
+            raise ConfigError(f"--reject {name}: must be one of the model's classes {', '.join(names[1:])}")
+    rejecting = tuple(names.index(name) for name in dict.fromkeys(reject or (names[model.focus],)))
+    return Terms(names=names, rejecting=rejecting, min_object_px=min_object_px)
+
+
+def evaluate(model: Model, samples: Sequence[Sample], terms: Terms, *, skip_broken: bool = False) -> Measured:
+    """Measure `model` on `samples`, one after the other; only counts are kept.
+
+    Raises:
+        DatasetError, PictureError: a sample can't be used; with `skip_broken` only where none can.
         ModelError: the network fails.
     """
-    scores: list[PictureScore] = []
+    instances = None if model.facts.task == "semantic" else Instances()
+    pools = Pools(reliability=Reliability(), defect_reliability=Reliability(), instances=instances)
+    pictures: list[PictureMeasure] = []
+    skipped: list[str] = []
     for sample in tqdm(samples, desc="evaluating", unit="picture", disable=None, leave=False):
-        picture, truth = read_sample(sample, classes)
-        scores.append(score_picture(segmenter(picture).on_frame(), truth, len(classes)))
-    return quality(scores, [s.group for s in samples], [c.name for c in classes], focus)
+        try:
+            picture, truth = read_picture(sample.picture), sample.planes(model.classes)
+        except (DatasetError, PictureError) as error:
+            if not skip_broken:
+                raise
+            skipped.append(str(error))
+            continue
+        pictures.append(measure(sample, model.see(picture), truth, terms, pools))
+    if not pictures:
+        raise DatasetError(f"none of {len(samples)} pictures can be used, the first because {(skipped or ['?'])[0]}")
+    return Measured(pictures=tuple(pictures), pools=pools, skipped=tuple(skipped))
 
 
 @contextmanager
-def open_any(
-    path: Path, target: str | None = None, threads: int = 0
-) -> Iterator[tuple[Segmenter, tuple[ClassSpec, ...], int]]:
-    """Open a float ONNX file or a bundle; give its segmenter, its classes and the index of the focus class.
+def open_model(path: Path, target: str | None = None, threads: int = 0) -> Iterator[Model]:
+    """Open a float ONNX file, or a bundle for `target`.
 
     Raises:
         ModelError, BundleError: it can't be used.
     """
-    if path.suffix != ".onnx":
-        bundle = open_bundle(path)
-        with open_segmenter(bundle, target, threads) as segmenter:
-            yield segmenter, class_specs(bundle.manifest), bundle.manifest.focus_id
+    with _open_float(path, threads) if path.suffix == ".onnx" else _open_bundle(path, target, threads) as model:
+        yield model
+
+
+@contextmanager
+def _open_bundle(path: Path, target: str | None, threads: int) -> Iterator[Model]:
+    bundle = open_bundle(path)
+    manifest = bundle.manifest
+    name, info = bundle.target_for([target] if target else ())
+    _, card = read_model(bundle.file(manifest.reference.entry))
+    facts = ModelFacts(
+        name=manifest.name,
+        file=path.name,
+        form=name,
+        sha256=sha256_of(bundle.file(info.entry)),
+        task=manifest.task,
+        calibration=card.calibration,
+    )
+    with open_segmenter(bundle, target, threads) as segmenter:
+        yield _segmenting(facts, class_specs(manifest), manifest.focus_id, segmenter)
+
+
+@contextmanager
+def _open_float(path: Path, threads: int) -> Iterator[Model]:
+    _, card = read_model(path)
+    facts = ModelFacts(
+        name=card.name,
+        file=path.name,
+        form="float",
+        sha256=sha256_of(path),
+        task=card.task,
+        calibration=card.calibration,
+    )
+    if card.task != "semantic":
+        yield Model(facts=facts, classes=card.classes, focus=card.focus_id, see=_detector(path, card, threads))
         return
-    model, card = load_model(path)
+    graph, card = load_model(path)
     with tempfile.TemporaryDirectory(prefix="edgeloupe-") as folder:
         folded = Path(folder) / "folded.onnx"
-        onnx.save(fold(model, card), folded)
+        onnx.save(fold(graph, card), folded)
         with runtimes.create("onnxruntime", folded, threads=threads) as runtime:
-            size = card.input
-            yield Segmenter(runtime, width=size.width, height=size.height), card.classes, card.focus_id
+            segmenter = Segmenter(runtime, width=card.input.width, height=card.input.height)
+            yield _segmenting(facts, card.classes, card.focus_id, segmenter)
+
+
+def _detector(path: Path, card: ModelCard, threads: int) -> Callable[[Picture], View]:
+    from quantize.detector import TASKS, Detector  # noqa: PLC0415 - its decoders need torch, a segmenter does not
+
+    if card.task not in TASKS:
+        raise ModelError(f"{path}: is {card.task}: semantic, {' and '.join(TASKS)} models can be evaluated")
+    return Detector(path, card, threads)
+
+
+def _segmenting(facts: ModelFacts, classes: tuple[ClassSpec, ...], focus: int, segmenter: Segmenter) -> Model:
+    def see(picture: Picture) -> View:
+        mask = segmenter(picture)
+        return View(classes=mask.on_frame(), mask=mask)
+
+    return Model(facts=facts, classes=classes, focus=focus, see=see, segmenter=segmenter)

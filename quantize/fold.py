@@ -26,10 +26,25 @@ _Step = tuple[str, str, list[str], dict[str, Any]]
 
 
 def load_model(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
-    """Read a plain float ONNX file and its card.
+    """Read a plain float ONNX file of a semantic network and its card.
 
     Raises:
-        ModelError: unreadable, without a card, with weights in other files, or not (1, 3, H, W) to (1, classes, h, w).
+        ModelError: as `read_model` does, of another task than semantic, or not (1, 3, H, W) to (1, classes, h, w).
+    """
+    model, card = read_model(path)
+    if card.task != "semantic":
+        raise ModelError(
+            f"{path}: is a {card.task} network: devices run semantic ones only: train one of those instead"
+        )
+    _check_shapes(model, card, str(path))
+    return model, card
+
+
+def read_model(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
+    """Read a plain float ONNX file, whatever its task, and its card.
+
+    Raises:
+        ModelError: unreadable, without a card, or with weights in other files.
     """
     try:
         model = onnx.load(path, load_external_data=False)
@@ -40,9 +55,7 @@ def load_model(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
         raise ModelError(f"{path}: not a valid ONNX file: {str(error).strip().splitlines()[0][:160]}") from error
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{path}: keeps weights in other files: save it as one file")
-    card = read_card(model, str(path))
-    _check_shapes(model, card, str(path))
-    return model, card
+    return model, read_card(model, str(path))
 
 
 def fold(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from edge.segment import open_reference, open_segmenter
+from models.metrics.blobs import least_object_px
+from quantize.charts import percent
 from quantize.evaluate import class_specs, read_sample
-from quantize.score import MIN_OBJECT_PX, focus_iou
+from quantize.overlay import Row, data_uri, marked, overlay, shrunk
+from quantize.score import focus_iou
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.bundle import Bundle
-    from edge.frame import Picture
-    from edge.manifest import ClassInfo
-    from edge.mask import Plane
     from quantize.parity import PictureParity
 
-WIDTH = 512
 ENOUGH = 8  # with fewer pictures all may be shown
-DIFFERENCE = (255, 0, 255)  # BGR; magenta stands out on every real picture
-PALETTE = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (204, 121, 167))
-"""RGB; Okabe and Ito's colours, told apart by colour-blind readers: for classes that name none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One picture of the gallery."""
-
-    why: str
-    name: str
-    float_iou: float  # of the focus class with the truth; NaN where neither has it
-    int8_iou: float
-    agreement: float
-    pictures: tuple[str, ...]  # data URIs: picture, truth, float, INT8, difference
+CAPTIONS = ("Picture", "Truth", "Float", "INT8", "Float against INT8")
+DIFFERENCE = (255, 0, 255)  # RGB; magenta stands out on every real picture
 
 
 def gallery(bundle: Bundle, target: str, measured: Sequence[PictureParity]) -> list[Row]:
@@ -53,33 +36,27 @@ def gallery(bundle: Bundle, target: str, measured: Sequence[PictureParity]) -> l
         for why, item in pick(measured, manifest.focus_id):
             picture, truth = read_sample(item.sample, class_specs(manifest))
             float_, int8 = reference(picture).on_frame(), small(picture).on_frame()
-            size = (WIDTH, round(picture.shape[0] * WIDTH / picture.shape[1]))
-            drawn = [
-                picture,
-                *(overlay(picture, m, manifest.classes, manifest.focus_id) for m in (truth, float_, int8)),
-            ]
-            images = [np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in drawn]
-            images.append(_difference(images[0], float_ != int8))
-            rows.append(
-                Row(
-                    why=why,
-                    name=item.sample.picture.name,
-                    float_iou=focus_iou(item.float_.counts, manifest.focus_id),
-                    int8_iou=focus_iou(item.int8.counts, manifest.focus_id),
-                    agreement=focus_iou(item.between, manifest.focus_id),
-                    pictures=tuple(data_uri(image) for image in images),
-                )
+            filled = (manifest.focus_id,)
+            drawn = [picture, *(overlay(picture, m, manifest.classes, filled) for m in (truth, float_, int8))]
+            images = [shrunk(image) for image in drawn]
+            images.append(marked(images[0], [(float_ != int8, DIFFERENCE)]))
+            against = [percent(focus_iou(side.counts, manifest.focus_id)) for side in (item.float_, item.int8)]
+            told = (
+                f"IoU of {manifest.focus} with the truth {against[0]} float, {against[1]} INT8; "
+                f"float and INT8 agree to {percent(focus_iou(item.between, manifest.focus_id))}"
             )
+            forms = tuple(zip(CAPTIONS, map(data_uri, images), strict=True))
+            rows.append(Row(why=why, name=item.sample.picture.name, told=told, pictures=forms))
     return rows
 
 
 def pick(measured: Sequence[PictureParity], focus: int) -> list[tuple[str, PictureParity]]:
     """Choose pictures by agreement between float and INT8, and by INT8's IoU with the truth; none stands twice."""
-    apart = [m for m in measured if m.between[focus].sum() >= MIN_OBJECT_PX] or list(measured)
+    apart = [m for m in measured if m.between[focus].sum() >= _least(m)] or list(measured)
     apart.sort(key=lambda m: np.nan_to_num(focus_iou(m.between, focus), nan=1.0))
     chosen = [("Float and INT8 differ most", m) for m in apart[:2]]
     taken = {str(m.sample.picture) for m in apart[:2]}
-    seen = [m for m in measured if m.int8.counts[focus].sum() >= MIN_OBJECT_PX or len(measured) < ENOUGH]
+    seen = [m for m in measured if m.int8.counts[focus].sum() >= _least(m) or len(measured) < ENOUGH]
     left = [m for m in seen if str(m.sample.picture) not in taken]
     left.sort(key=lambda m: np.nan_to_num(focus_iou(m.int8.counts, focus), nan=1.0))
     middle = min(max(2, len(left) // 2), len(left))
@@ -89,39 +66,5 @@ def pick(measured: Sequence[PictureParity], focus: int) -> list[tuple[str, Pictu
     return chosen
 
 
-def overlay(picture: Picture, classes: Plane, infos: Sequence[ClassInfo], focus: int) -> Picture:
-    """Fill the focus class and draw the outlines of the others, but the first; (H, W, 3) uint8 BGR."""
-    result = picture.copy()
-    thickness = max(2, 3 * picture.shape[1] // WIDTH)
-    for index in range(1, len(infos)):
-        mask = (classes == index).astype(np.uint8)
-        if index != focus:
-            mask |= (classes == focus).astype(np.uint8)  # the outline of the whole object, not of the holes in it
-        colour = class_colour(infos, index)[::-1]
-        if index == focus:
-            tint = np.array(colour, np.float32)
-            result[mask > 0] = (0.35 * result[mask > 0] + 0.65 * tint).astype(np.uint8)
-        outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        cv2.drawContours(result, outlines, -1, colour, thickness if index != focus else 1)
-    return result
-
-
-def class_colour(infos: Sequence[ClassInfo], index: int) -> tuple[int, int, int]:
-    """Give the RGB colour in which a class is drawn."""
-    return infos[index].colour or PALETTE[(index - 1) % len(PALETTE)]
-
-
-def data_uri(picture: Picture) -> str:
-    """Encode a picture as a JPEG data URI."""
-    data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
-
-
-def _difference(picture: Picture, differs: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Picture:
-    """Mark differing pixels on a dimmed grey picture; one that differs anywhere in a small pixel's area shows."""
-    height, width = picture.shape[:2]
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    result = np.asarray(128 + grey // 4, np.uint8)
-    share = cv2.resize(differs.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    result[share > 0] = DIFFERENCE
-    return result
+def _least(measured: PictureParity) -> int:
+    return least_object_px(int(measured.between.sum()))

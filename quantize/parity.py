@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from edge import runtimes
 from edge.segment import open_reference, open_segmenter
-from models.metrics import Confusion
+from models.metrics import Confusion, Counts
+from models.metrics.blobs import least_object_px
 from quantize.evaluate import class_specs, read_sample
 from quantize.figures import Agreement, Parity
-from quantize.score import MIN_OBJECT_PX, Counts, PictureScore, focus_iou, quality, score_picture
+from quantize.score import PictureScore, focus_iou, quality, score_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,8 @@ def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: in
 
 def agreement(between: Sequence[Counts], focus: int) -> Agreement:
     """Compare INT8 masks with float masks, given pixel counts with float by row; 1.0 where float sees nothing."""
-    seen = [c for c in between if c[focus].sum() >= MIN_OBJECT_PX]
+    least = [least_object_px(int(c.sum())) for c in between]
+    seen = [c for c, px in zip(between, least, strict=True) if c[focus].sum() >= px]
     ious = [focus_iou(c, focus) for c in seen] or [1.0]
     pooled = focus_iou(np.sum(between, axis=0), focus)
     return Agreement(
@@ -84,7 +86,7 @@ def agreement(between: Sequence[Counts], focus: int) -> Agreement:
         p10=float(np.percentile(ious, 10)),
         worst=float(np.min(ious)),
         pooled=1.0 if np.isnan(pooled) else pooled,
-        appeared=sum(bool(c[focus].sum() < MIN_OBJECT_PX <= c[:, focus].sum()) for c in between),
+        appeared=sum(bool(c[focus].sum() < px <= c[:, focus].sum()) for c, px in zip(between, least, strict=True)),
         pixels=float(sum(np.trace(c) for c in between) / sum(c.sum() for c in between)),
     )
 

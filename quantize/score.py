@@ -5,27 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from models.metrics import Confusion
+from models.metrics import Confusion, Counts, iou
+from models.metrics.blobs import FALSE, FOUND, MISSED, blob_counts, least_object_px
+from models.metrics.resamples import Resamples, interval
 from quantize.figures import Objects, Quality, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.mask import Plane
-
-Counts = NDArray[np.int64]
-
-MIN_OBJECT_PX = 64
-"""Connected pixels of one class from this number on count as an object; smaller ones are specks of the labelling."""
-
-MATCH = 0.25
-"""An object is found when the other mask covers at least this share of it."""
-
-RESAMPLES = 2000
+    from models.metrics import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,23 +24,20 @@ class PictureScore:
     """How one predicted class map compares with the truth, in frame pixels."""
 
     counts: Counts  # (classes, classes) pixels, truth by row, prediction by column
-    objects: tuple[Objects, ...]  # by class
+    blobs: Counts  # (classes, 3, size bins) objects found, missed and false
 
 
-def score_picture(predicted: Plane, truth: Plane, classes: int) -> PictureScore:
-    """Compare two class maps of one size, (H, W) uint8."""
+def score_picture(predicted: Plane, truth: Plane, classes: int, min_object_px: int | None = None) -> PictureScore:
+    """Compare two class maps of one size, (H, W) uint8; objects count from `min_object_px` on, or by picture size."""
     confusion = Confusion(classes)
     confusion.add(predicted, truth)
-    objects = [Objects(found=0, missed=0, false=0)]  # class 0 is what objects lie on
-    objects += [_objects(predicted == c, truth == c) for c in range(1, classes)]
-    return PictureScore(counts=confusion.counts, objects=tuple(objects))
+    least_px = min_object_px or least_object_px(truth.size)
+    return PictureScore(counts=confusion.counts, blobs=blob_counts(predicted, truth, classes, least_px))
 
 
 def focus_iou(counts: Counts, focus: int) -> float:
     """Intersection over union of one class; NaN where neither mask has it."""
-    hit = int(counts[focus, focus])
-    union = int(counts[focus].sum() + counts[:, focus].sum()) - hit
-    return hit / union if union else float("nan")
+    return float(iou(counts)[focus])
 
 
 def severity(areas: Counts, focus: int) -> float:
@@ -63,66 +51,42 @@ def severity(areas: Counts, focus: int) -> float:
 
 def quality(scores: Sequence[PictureScore], groups: Sequence[str], names: Sequence[str], focus: int) -> Quality:
     """Put pictures together: IoU pooled over pixels, objects counted, severity in points, intervals over groups."""
-    pooled = Confusion(len(names))
-    pooled.counts += sum(s.counts for s in scores)
-    errors = np.array([severity_error(s.counts, focus) for s in scores])
-    hits = np.array([s.counts[focus, focus] for s in scores], float)
-    unions = np.array([s.counts[focus].sum() + s.counts[:, focus].sum() for s in scores], float) - hits
+    counts = np.stack([s.counts for s in scores])
+    blobs = np.sum([s.blobs for s in scores], axis=0)
+    resamples = Resamples(groups)
+    low_high = interval(iou(resamples.sums(counts))[:, focus])
     return Quality(
         pictures=len(scores),
         groups=len(set(groups)),
-        iou={name: None if np.isnan(v) else float(v) for name, v in zip(names, pooled.iou(), strict=True)},
-        focus_iou_interval=ratio_interval(hits, unions, groups),
-        objects={name: _sum([s.objects[i] for s in scores]) for i, name in enumerate(names) if i},
-        severity=Severity(
-            mean_points=float(np.mean(errors)),
-            median_points=float(np.median(errors)),
-            max_points=float(np.max(errors)),
-            mean_interval=ratio_interval(errors, np.ones(len(errors)), groups),
-        ),
+        iou={n: None if np.isnan(v) else float(v) for n, v in zip(names, iou(counts.sum(axis=0)), strict=True)},
+        focus_iou_interval=low_high or (0.0, 0.0),
+        objects={name: objects(blobs[i]) for i, name in enumerate(names) if i},
+        severity=severity_figures(scores, focus, resamples),
     )
+
+
+def objects(blobs: Counts) -> Objects:
+    """Add up the objects of one class over their sizes."""
+    found, missed, false = (int(blobs[kind].sum()) for kind in (FOUND, MISSED, FALSE))
+    return Objects(found=found, missed=missed, false=false)
+
+
+def severity_figures(scores: Sequence[PictureScore], focus: int, resamples: Resamples) -> Severity:
+    """Say how far the severity is off, over pictures."""
+    errors = np.array([severity_error(s.counts, focus) for s in scores])
+    return Severity(
+        mean_points=float(np.mean(errors)),
+        median_points=float(np.median(errors)),
+        max_points=float(np.max(errors)),
+        mean_interval=interval(mean(resamples, errors)) or (0.0, 0.0),
+    )
+
+
+def mean(resamples: Resamples, values: Floats) -> Floats:
+    """Average one value per picture over each draw."""
+    return resamples.sums(values) / resamples.sums(np.ones(len(values)))
 
 
 def severity_error(counts: Counts, focus: int) -> float:
     """Give the difference of predicted and true severity in percentage points, without its sign."""
     return 100 * abs(severity(counts.sum(axis=0), focus) - severity(counts.sum(axis=1), focus))
-
-
-def ratio_interval(
-    above: NDArray[np.float64], below: NDArray[np.float64], groups: Sequence[str]
-) -> tuple[float, float]:
-    """Give the 95 % bootstrap interval of sum(above) / sum(below), drawing whole groups (seeded, 2000 times).
-
-    Pictures of one object are no independent evidence; drawing groups says so.
-    """
-    _, index = np.unique(np.asarray(groups), return_inverse=True)
-    per_group = np.stack([np.bincount(index, values) for values in (above, below)])
-    drawn = np.random.default_rng(0).integers(0, per_group.shape[1], (RESAMPLES, per_group.shape[1]))
-    top, bottom = per_group[:, drawn].sum(axis=2)
-    ratios = top[bottom > 0] / bottom[bottom > 0]
-    if not len(ratios):
-        return 0.0, 0.0
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _objects(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Objects:
-    missed, found = _covered(truth, predicted)
-    false, _ = _covered(predicted, truth)
-    return Objects(found=found, missed=missed, false=false)
-
-
-def _covered(mask: NDArray[np.bool_], by: NDArray[np.bool_]) -> tuple[int, int]:
-    """Count the objects of `mask` that `by` does not cover, and those that it does."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[:, cv2.CC_STAT_AREA]
-    shared = np.bincount(labels[by], minlength=count)
-    large = np.flatnonzero(areas[1:] >= MIN_OBJECT_PX) + 1
-    covered = int((shared[large] >= MATCH * areas[large]).sum())
-    return len(large) - covered, covered
-
-
-def _sum(objects: Sequence[Objects]) -> Objects:
-    return Objects(
-        found=sum(o.found for o in objects), missed=sum(o.missed for o in objects), false=sum(o.false for o in objects)
-    )

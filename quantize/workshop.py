@@ -20,7 +20,7 @@ from edge.manifest import Probe, TargetInfo
 from edge.prepare import prepare
 from edge.segment import Segmenter, open_segmenter
 from edge.selftest import selftest
-from models.datasets import has_splits, read_split
+from models.datasets import open_dataset
 from quantize import calibrate, targets
 from quantize.evaluate import list_samples
 from quantize.fold import fold, load_model, output_size, processing
@@ -114,7 +114,8 @@ def quantize(order: Order) -> Receipt:
 
 def _validation(root: Path) -> list[Sample]:
     """Take the pictures to choose by: from the validation split, else none (the calibration pictures must do)."""
-    return read_split(root, "val") if has_splits(root) else []
+    data = open_dataset(root)
+    return data.part("val") if data.is_split else []
 
 
 def _prepared(samples: Sequence[Sample], card: ModelCard) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +18,9 @@ from edge.bundle import canonical_json
 from edge.manifest import Processing
 from edge.prepare import PREPARE_VERSION
 from edge.runtimes import scripted
+
+hypothesis.settings.register_profile("edgeloupe", deadline=None)  # how quick things are is for the benchmarks to say
+hypothesis.settings.load_profile("edgeloupe")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Larger real data beside the repository; tests that need it skip by name where it is absent."""
@@ -28,6 +32,15 @@ def coffee() -> Path:
     folder = SHARED / "crops" / "coffee"
     if not folder.is_dir():
         pytest.skip("needs the full coffee leaf set in ../shared/data/crops/coffee")
+    return folder
+
+
+@pytest.fixture
+def annotation_files() -> Path:
+    """Real annotation files, by format."""
+    folder = SHARED / "annotations"
+    if not folder.is_dir():
+        pytest.skip("needs the real annotation files in ../shared/data/annotations")
     return folder
 
 

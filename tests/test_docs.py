@@ -6,16 +6,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import pytest
 from pydantic import BaseModel
 
 from edge import cameras, cli
 from edge.config import Config
+from models.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+RECIPE = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PLACES = {"cameras": "NAME", "rules": "CLASS"}
 
@@ -36,24 +39,27 @@ def _parts(annotation: object) -> Iterator[type]:
         yield from _parts(part)
 
 
-def test_every_setting_is_documented() -> None:
-    missing = [key for key, _ in settings(Config) if f"`{key}`" not in SETTINGS]
+DOCUMENTED = pytest.mark.parametrize(
+    ("model", "page"), [(Config, SETTINGS), (Recipe, RECIPE)], ids=["device", "recipe"]
+)
+
+
+@DOCUMENTED
+def test_every_setting_is_documented(model: type[BaseModel], page: str) -> None:
+    missing = [key for key, _ in settings(model) if f"`{key}`" not in page]
     assert missing == []
 
 
-def test_every_documented_setting_exists() -> None:
-    documented = set(
-        re.findall(
-            r"`([a-z_]+(?:\.[A-Za-z_]+)*)`",
-            "\n".join(line.split("|")[1] for line in SETTINGS.splitlines() if line.startswith("| ")),
-        )
-    )
-    assert documented == {key for key, _ in settings(Config)}
+@DOCUMENTED
+def test_every_documented_setting_exists(model: type[BaseModel], page: str) -> None:
+    rows = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| "))
+    assert set(re.findall(r"`([a-z_]+(?:\.[A-Za-z_]+)*)`", rows)) == {key for key, _ in settings(model)}
 
 
-def test_numbers_given_as_defaults_are_the_defaults() -> None:
-    for key, default in settings(Config):
-        row = re.search(rf"^\| `{re.escape(key)}` \| ([\d.]+) \|", SETTINGS, re.MULTILINE)
+@DOCUMENTED
+def test_numbers_given_as_defaults_are_the_defaults(model: type[BaseModel], page: str) -> None:
+    for key, default in settings(model):
+        row = re.search(rf"^\| `{re.escape(key)}` \| ([\d.]+) \|", page, re.MULTILINE)
         if row:
             assert float(row[1]) == float(default), key
 

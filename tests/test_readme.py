@@ -31,7 +31,7 @@ def without_times(text: str) -> str:
 
 
 def test_every_block_is_of_a_kind_that_is_tried_here() -> None:
-    assert {name for name, _ in BLOCKS} <= {"sh", "console", "python", "yaml", "json"}
+    assert {name for name, _ in BLOCKS} <= {"sh", "console", "python", "yaml", "json", "text"}
 
 
 @pytest.mark.parametrize("block", blocks("console"))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-HELP = "write a trained checkpoint as a float ONNX file that describes itself"
-NEEDS = ("torch", "onnx")
+HELP = "write a trained checkpoint as float ONNX files that describe themselves"
+NEEDS = ("torch", "onnx", "onnxscript")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from models.export import export, read_checkpoint
+    from models.checkpoint import Checkpoint
+    from models.export import export
 
     output: Path = args.output or args.checkpoint.with_suffix(".onnx")
-    card = export(read_checkpoint(args.checkpoint), output)
-    print(f"{output}: {card.name}, {len(card.classes)} classes, {card.input.width}x{card.input.height}")
+    for file, card in export(Checkpoint.load(args.checkpoint), output).items():
+        print(f"{file}: {card.name}, {len(card.classes)} classes, {card.input.width}x{card.input.height}")
     return 0

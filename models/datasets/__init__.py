@@ -1,28 +1,54 @@
-"""Pictures with masks, as people keep them; every other file here reads one format."""
+"""Pictures with annotations, as people keep them; every other file here reads one format.
+
+A format's module has `TITLE`, what people call it; `find(folder)`, which lists the annotation files of this format by
+their content, or the folder itself, or nothing; and `read(files, folder)`, which gives a `Dataset`. What can be used is
+in its samples, what can't is a `Fault`: one damaged file among hundreds takes nothing else with it.
+"""
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
-import numpy as np
-from numpy.typing import NDArray
+import pydantic_core
 
 from edge.errors import DatasetError
-from edge.frame import is_picture
-from models.datasets.png import read_mask
+from edge.frame import MAX_PIXELS
+from models.annotation import draw
+from models.folder import Folder
+from models.foreign import read_text
+from models.pictures import UNREADABLE, open_lazily
+from models.split_lists import read_lists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from models.annotation import ClassMap, Mark, Planes
     from models.recipe import ClassSpec
+
+
+class UnrecognisedError(DatasetError):
+    """Nothing in a folder is an annotation of a format that is known."""
+
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-ClassMap = NDArray[np.uint8]
-"""(H, W) uint8, the class index of each pixel."""
+
+FORMATS = ("coco", "panoptic", "cvat", "labelme", "via", "yolo", "labelbox", "label_studio", "mvtec", "masks")
+"""In the order in which they are looked for."""
+
+
+class Truth(Protocol):
+    """Where the marks of one picture stand."""
+
+    @property
+    def where(self) -> str:
+        """File, and place in it, for errors."""
+
+    def marks(self, height: int, width: int) -> list[Mark]:
+        """Read the marks of a picture of that size, back to front. Raises DatasetError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,73 +56,141 @@ class Sample:
     """One picture and where its truth lies."""
 
     picture: Path
-    mask: Path
+    truth: Truth
     group: str  # pictures of one object share it and never stand in two splits
+    split: Split | None = None
+
+    def size(self) -> tuple[int, int]:
+        """Read the picture's height and width from its header. Raises DatasetError."""
+        try:
+            with open_lazily(self.picture) as picture:
+                width, height = picture.size
+        except UNREADABLE as error:
+            raise DatasetError(f"{self.picture}: not a picture that can be read: give a whole JPEG or PNG") from error
+        if width * height > MAX_PIXELS:
+            raise DatasetError(f"{self.picture}: {width}x{height} pixels: at most {MAX_PIXELS} are accepted")
+        return height, width
+
+    def marks(self) -> list[Mark]:
+        """Read what is marked, back to front. Raises DatasetError."""
+        return self.truth.marks(*self.size())
+
+    def planes(self, classes: Sequence[ClassSpec]) -> Planes:
+        """Draw the classes and the objects. Raises DatasetError."""
+        height, width = self.size()
+        return draw(self.truth.marks(height, width), classes, height, width, self.truth.where)
 
     def class_map(self, classes: Sequence[ClassSpec]) -> ClassMap:
-        """Read the mask as (H, W) uint8 class indices. Raises DatasetError."""
-        return read_mask(self.mask, classes)
+        """Draw the classes, (H, W) uint8. Raises DatasetError."""
+        return self.planes(classes).classes
+
+
+class Format(Protocol):
+    """What the module of a format offers."""
+
+    TITLE: str
+
+    def find(self, folder: Folder) -> list[Path]:
+        """List the annotation files of this format; empty where the folder holds none."""
+
+    def read(self, files: Sequence[Path], folder: Folder) -> Dataset:
+        """Read them. Raises DatasetError: damaged beyond use."""
+
+
+class Fault(NamedTuple):
+    """One thing that can't be used."""
+
+    where: str
+    why: str  # and what to do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """What a folder or an annotation file holds."""
+
+    root: Path
+    format: str
+    labels: tuple[str, ...]  # as the data set lists them; where it keeps no list, as they occur
+    samples: tuple[Sample, ...]
+    faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()  # what was passed over on purpose: boxes, poses
+
+    @property
+    def is_split(self) -> bool:
+        """Whether training, validation and test pictures are told apart."""
+        return {sample.split for sample in self.samples} >= set(SPLITS)
+
+    def part(self, split: Split) -> list[Sample]:
+        """List the samples of one split.
+
+        Raises:
+            DatasetError: there are none, or it shares a group with another split.
+        """
+        samples = [sample for sample in self.samples if sample.split == split]
+        if not samples:
+            raise DatasetError(
+                f"{self.root}: has no {split} split: make one with `edgeloupe dataset split {self.root}`"
+            )
+        for other in SPLITS:
+            shared = {s.group for s in samples} & {s.group for s in self.samples if s.split == other}
+            if other != split and shared:
+                raise DatasetError(
+                    f"{self.root}: {split} shares {len(shared)} groups with {other} (such as {min(shared)}): "
+                    "split by group, or the test says nothing"
+                )
+        return samples
+
+    def sound(self) -> Dataset:
+        """Give this data set back where nothing in it is broken. Raises DatasetError with the first fault."""
+        if self.faults:
+            first, more = self.faults[0], len(self.faults) - 1
+            rest = f" (and {more} more; `edgeloupe dataset info {self.root}` lists them)" if more else ""
+            raise DatasetError(f"{first.where}: {first.why}{rest}")
+        return self
+
+
+def open_dataset(path: Path, form: str | None = None) -> Dataset:
+    """Read the data set in a folder, or the one that an annotation file describes.
+
+    `train.csv`, `val.csv` and `test.csv` in the folder say which picture belongs where, whatever the format.
+
+    Args:
+        path: a folder, or one annotation file.
+        form: one of `FORMATS`; without it the content decides.
+
+    Raises:
+        DatasetError: nothing is recognised, or more than one thing is; or a file is damaged beyond use.
+    """
+    folder = Folder(path)
+    if form is not None and form not in FORMATS:
+        raise DatasetError(f"format {form!r}: must be one of {', '.join(FORMATS)}")
+    found = {name: files for name in ([form] if form else FORMATS) if (files := _module(name).find(folder))}
+    if len(found) > 1:
+        listed = ", ".join(f"{name} ({files[0].name})" for name, files in found.items())
+        raise DatasetError(f"{path}: looks like {listed}: name the annotation file, or choose with --format")
+    if not found:
+        raise UnrecognisedError(_nothing(path, form, folder))
+    ((name, files),) = found.items()
+    data: Dataset = _module(name).read(files, folder)
+    return replace(data, samples=read_lists(folder.root, data.samples))
 
 
 def read_split(root: Path, split: Split) -> list[Sample]:
-    """List the samples of one split of the data set in `root`.
-
-    `root` holds `train.csv`, `val.csv` and `test.csv` with columns `image`, `mask` and, where objects were
-    photographed several times, `group`; paths are relative to `root` or to its parent.
-
-    Raises:
-        DatasetError: the list is missing, names files that are not there, or shares a group with another split.
-    """
-    samples = _read_list(root, root / f"{split}.csv")
-    groups = {sample.group for sample in samples}
-    for other in SPLITS:
-        path = root / f"{other}.csv"
-        if other != split and path.exists():
-            shared = groups & {sample.group for sample in _read_list(root, path)}
-            if shared:
-                raise DatasetError(
-                    f"{path}: shares {len(shared)} groups with {split} (such as {min(shared)}): "
-                    "split by group, or the test says nothing"
-                )
-    return samples
+    """List the samples of one split of the data set in `root`. Raises DatasetError."""
+    return open_dataset(root).sound().part(split)
 
 
-def read_folder(root: Path) -> list[Sample]:
-    """List pictures in `root` (or `root/images`) with a PNG of the same name in `masks/` or beside them.
-
-    Raises:
-        DatasetError: there is no such pair.
-    """
-    pictures = root / "images" if (root / "images").is_dir() else root
-    masks = root / "masks" if (root / "masks").is_dir() else pictures
-    if not pictures.is_dir():
-        raise DatasetError(f"{root}: is not a folder: give one with images/ and masks/")
-    pairs = [(path, masks / f"{path.stem}.png") for path in sorted(pictures.iterdir()) if is_picture(path)]
-    samples = [Sample(picture=p, mask=m, group=p.stem) for p, m in pairs if m.is_file() and m != p]
-    if not samples:
-        raise DatasetError(f"{root}: no picture has a mask: put NAME.jpg into images/ and NAME.png into masks/")
-    return samples
+def _module(name: str) -> Format:
+    module: Format = import_module(f"models.datasets.{name}")
+    return module
 
 
-def has_splits(root: Path) -> bool:
-    """Say whether `root` states its own train, validation and test splits."""
-    return all((root / f"{split}.csv").is_file() for split in SPLITS)
-
-
-def _read_list(root: Path, path: Path) -> list[Sample]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror}: a data set with splits has train, val and test.csv") from error
-    if not rows or not {"image", "mask"} <= rows[0].keys():
-        raise DatasetError(f"{path}: must have the columns image and mask, and at least one row")
-    base = root if (root / rows[0]["image"]).exists() else root.parent
-    samples = [
-        Sample(picture=base / row["image"], mask=base / row["mask"], group=row.get("group") or row["image"])
-        for row in rows
-    ]
-    missing = [file for sample in samples for file in (sample.picture, sample.mask) if not file.is_file()]
-    if missing:
-        raise DatasetError(f"{path}: {len(missing)} files are missing, the first is {missing[0]}")
-    return samples
+def _nothing(path: Path, form: str | None, folder: Folder) -> str:
+    if folder.named and folder.files[0].suffix.lower() in {".json", ".ndjson", ".jsonl"}:
+        try:
+            pydantic_core.from_json(read_text(path))
+        except ValueError as error:
+            return f"{path}: is not JSON ({error}): export it again"
+    wanted = f"is no data set of the format {form}" if form else "holds no annotations that are recognised"
+    titles = ", ".join(_module(name).TITLE for name in FORMATS)
+    return f"{path}: {wanted}: give a folder or an annotation file ({titles})"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
-from edge.rle import Rle, decode, encode
+from edge.rle import Rle, decode, encode, from_runs, runs_of
 
 
 @given(
@@ -52,3 +52,32 @@ def test_large_frames_keep_their_run_lengths() -> None:
 def test_text_that_is_no_code_for_the_frame_is_refused(counts: str) -> None:
     with pytest.raises(ValueError, match="run"):
         decode(Rle((2, 2), counts))
+
+
+@given(pixels=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 1)))
+def test_run_lengths_come_back_from_their_code(pixels: np.ndarray) -> None:
+    height, width = pixels.shape
+    line = pixels.T.ravel()
+    edges = np.flatnonzero(np.diff(line)) + 1
+    runs = [0] * int(line[0]) + np.diff(edges, prepend=0, append=len(line)).tolist()
+    rle = from_runs(runs, height, width)
+    assert rle == encode(pixels, 0, 0, width, height)
+    assert runs_of(rle).tolist() == runs
+
+
+def test_more_runs_than_are_packed_at_once() -> None:
+    runs = np.ones(600_000, np.int64)
+    assert runs_of(from_runs(runs, 1000, 600)).tolist() == runs.tolist()
+
+
+@pytest.mark.parametrize(
+    "runs", [[], [3], [5, -1], [2.0, 2.0], [[4]], [2**62, 2**62, 2**62, 2**62 + 4], [2**70], ["4"]]
+)
+def test_numbers_that_are_no_run_lengths_of_the_frame_are_refused(runs: list[int]) -> None:
+    with pytest.raises(ValueError, match="run lengths"):
+        from_runs(runs, 2, 2)
+
+
+def test_a_code_far_longer_than_its_frame_is_not_even_unpacked() -> None:
+    with pytest.raises(ValueError, match="1000000 characters is too long for 2x2"):
+        decode(Rle((2, 2), "1" * 1_000_000))

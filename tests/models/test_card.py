@@ -34,3 +34,17 @@ def test_a_broken_card_is_an_error_of_ours(text: str) -> None:
 def test_class_names_and_focus_are_at_hand() -> None:
     assert toy_card().class_names == ("good", "spot")
     assert toy_card().focus_id == 1
+
+
+def test_a_card_without_a_task_is_of_a_semantic_network() -> None:
+    model = toy_network()
+    model.metadata_props[0].value = model.metadata_props[0].value.replace('"task":"semantic","part":"",', "")
+    assert "task" not in model.metadata_props[0].value
+    assert read_card(model, "toy") == toy_card()
+
+
+def test_a_task_that_nobody_knows_is_refused() -> None:
+    model = toy_network()
+    model.metadata_props[0].value = model.metadata_props[0].value.replace('"semantic"', '"depth"')
+    with pytest.raises(ModelError, match=r"toy: model card: task: .*'promptable'"):
+        read_card(model, "toy")

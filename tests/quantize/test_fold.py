@@ -13,7 +13,7 @@ from edge import runtimes
 from edge.errors import ModelError
 from edge.frame import read_picture
 from edge.prepare import prepare
-from models.card import ModelCard, read_card
+from models.card import ModelCard, read_card, write_card
 from quantize.fold import POST, PRE, fold, load_model, output_size, processing
 from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network
 
@@ -125,6 +125,14 @@ def test_a_network_with_another_number_of_channels_is_refused(tmp_path: Path) ->
     onnx.save(model, tmp_path / "three.onnx")
     with pytest.raises(ModelError, match="one channel per class"):
         load_model(tmp_path / "three.onnx")
+
+
+def test_a_network_of_another_task_is_refused(tmp_path: Path) -> None:
+    model = toy_network()
+    write_card(model, toy_card().model_copy(update={"task": "panoptic"}))
+    onnx.save(model, tmp_path / "panoptic.onnx")
+    with pytest.raises(ModelError, match=r"panoptic\.onnx: is a panoptic network: devices run semantic ones only"):
+        load_model(tmp_path / "panoptic.onnx")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x08" + bytes(100)])

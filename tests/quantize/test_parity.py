@@ -11,9 +11,11 @@ import pytest
 from edge.bundle import open_bundle
 from edge.errors import DatasetError
 from models.datasets import Sample
-from quantize.evaluate import class_specs, evaluate, list_samples, open_any, read_sample
+from models.datasets.masks import PngMask
+from quantize.evaluate import class_specs, evaluate, list_samples, open_model, read_sample, terms_for
 from quantize.figures import Gate
 from quantize.parity import agreement, compare, summarise
+from quantize.score import quality
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,8 +76,10 @@ def test_a_float_file_is_evaluated_with_the_same_figures_as_its_bundle(
     network: Path, toy_bundle: Path, pictures: Path, tmp_path: Path
 ) -> None:
     samples, _ = list_samples(pictures, "test")
-    with open_any(network, threads=1) as (segmenter, classes, focus):
-        alone = evaluate(segmenter, samples, classes, focus)
+    with open_model(network, threads=1) as model:
+        terms = terms_for(model)
+        measured = evaluate(model, samples, terms).pictures
+    alone = quality([m.score for m in measured], [s.group for s in samples], terms.names, model.focus)
     bundle = open_bundle(toy_bundle, cache_dir=tmp_path)
     parity = summarise(compare(bundle, "openvino", samples, 1), bundle.manifest.class_names, 1)
     assert alone == parity.float_
@@ -92,6 +96,6 @@ def test_a_folder_without_splits_is_taken_whole(tmp_path: Path) -> None:
 def test_a_mask_of_another_size_than_its_picture_is_refused(scripted_bundle: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "p.png"), np.zeros((8, 8, 3), np.uint8))
     cv2.imwrite(str(tmp_path / "m.png"), np.zeros((8, 9), np.uint8))
-    sample = Sample(picture=tmp_path / "p.png", mask=tmp_path / "m.png", group="a")
+    sample = Sample(picture=tmp_path / "p.png", truth=PngMask(tmp_path / "m.png", "values", {}), group="a")
     with pytest.raises(DatasetError, match=r"m\.png: is 9x8, its picture 8x8"):
         read_sample(sample, class_specs(open_bundle(scripted_bundle).manifest))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from quantize.figures import Objects
-from quantize.score import focus_iou, quality, ratio_interval, score_picture, severity, severity_error
+from quantize.score import focus_iou, objects, quality, score_picture, severity, severity_error
 
 maps = arrays(np.uint8, (12, 16), elements=st.integers(0, 2))
 
@@ -27,7 +27,7 @@ def test_iou_is_symmetric_and_between_0_and_1(a: np.ndarray, b: np.ndarray) -> N
 def test_a_perfect_mask_has_no_error(a: np.ndarray) -> None:
     score = score_picture(a, a, 3)
     assert severity_error(score.counts, 2) == 0
-    assert all(o.missed == o.false == 0 for o in score.objects)
+    assert all(objects(blobs).missed == objects(blobs).false == 0 for blobs in score.blobs)
 
 
 def test_objects_are_found_missed_and_false() -> None:
@@ -36,8 +36,16 @@ def test_objects_are_found_missed_and_false() -> None:
     predicted[8:18, 8:18] = 1
     truth[40:50, 5:15] = 1  # missed
     predicted[40:50, 60:70] = 1  # false
-    truth[30:33, 80:83] = 1  # a speck does not count
-    assert score_picture(predicted, truth, 2).objects[1] == Objects(found=1, missed=1, false=1)
+    truth[30:32, 80:83] = 1  # a speck does not count
+    assert objects(score_picture(predicted, truth, 2).blobs[1]) == Objects(found=1, missed=1, false=1)
+
+
+def test_the_least_size_of_an_object_can_be_chosen() -> None:
+    truth = np.zeros((60, 100), np.uint8)
+    truth[5:15, 5:15] = 1
+    empty = np.zeros_like(truth)
+    assert objects(score_picture(empty, truth, 2, 100).blobs[1]).missed == 1
+    assert objects(score_picture(empty, truth, 2, 101).blobs[1]).missed == 0
 
 
 def test_severity_is_the_focus_share_of_the_object() -> None:
@@ -53,25 +61,6 @@ def test_severity_error_is_in_points() -> None:
     truth, predicted = np.ones((10, 10), np.uint8), np.ones((10, 10), np.uint8)
     truth[:2], predicted[:3] = 2, 2
     assert severity_error(score_picture(predicted, truth, 3).counts, 2) == pytest.approx(10)
-
-
-def test_the_interval_holds_the_pooled_value_and_is_reproducible() -> None:
-    rng = np.random.default_rng(3)
-    below = rng.uniform(50, 150, 40)
-    above = below * rng.uniform(0.6, 0.9, 40)
-    groups = [f"g{i // 2}" for i in range(40)]
-    low, high = ratio_interval(above, below, groups)
-    assert low < above.sum() / below.sum() < high
-    assert (low, high) == ratio_interval(above, below, groups)
-
-
-def test_pictures_of_one_object_widen_the_interval() -> None:
-    rng = np.random.default_rng(3)
-    values = np.repeat(rng.uniform(0, 1, 10), 6)
-    ones = np.ones(60)
-    alone = ratio_interval(values, ones, [str(i) for i in range(60)])
-    grouped = ratio_interval(values, ones, [str(i // 6) for i in range(60)])
-    assert grouped[1] - grouped[0] > 1.5 * (alone[1] - alone[0])
 
 
 def test_a_class_that_is_nowhere_has_no_iou() -> None:

@@ -1,0 +1,57 @@
+"""Cost: what a network takes to see one picture, in floating-point operations and in time."""
+
+from __future__ import annotations
+
+import copy
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.modules.conv import _ConvNd
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.export import to_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.archs import Network
+    from models.recipe import InputSpec
+
+WARM_UP, TIMED = 3, 30
+"""Runs of each network until its time is taken, and those that are."""
+
+
+def layer_flops(net: Network, size: InputSpec) -> dict[_ConvNd, int]:
+    """Count the floating-point operations of each convolution for one picture."""
+    bare = copy.deepcopy(net).to("meta")  # shapes without values: nothing is computed
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        bare(*(value.to("meta") for value in net.example(size.height, size.width)))
+    counts = counter.get_flop_counts()
+    layers = {f"{type(net).__name__}.{name}": layer for name, layer in net.named_modules()}
+    return {layer: sum(counts[name].values()) for name, layer in layers.items() if isinstance(layer, _ConvNd)}
+
+
+def flops(net: Network, size: InputSpec) -> int:
+    """Count the floating-point operations of all convolutions for one picture."""
+    return sum(layer_flops(net, size).values())
+
+
+def times_s(nets: Sequence[Network], size: InputSpec) -> list[float]:
+    """Give each network's median time for one picture, exported and run in turns by ONNX Runtime on one thread."""
+    import onnxruntime  # noqa: PLC0415 - nothing else here needs it
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    models = [to_onnx(net.parts(size.height, size.width)[""]).SerializeToString() for net in nets]
+    sessions = [onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]) for model in models]
+    picture = np.zeros((1, 3, size.height, size.width), np.float32)
+    taken_s: list[list[float]] = [[] for _ in sessions]
+    for _ in range(WARM_UP + TIMED):
+        for session, taken in zip(sessions, taken_s, strict=True):
+            begun_s = time.perf_counter()
+            session.run(None, {"picture": picture})
+            taken.append(time.perf_counter() - begun_s)
+    return [median(taken[WARM_UP:]) for taken in taken_s]
