@@ -28,9 +28,9 @@ $(DEVICE): requirements/device.txt | $(VENV)/bin/python
 
 $(WORKSHOP): requirements/workshop.txt requirements/torch-cpu.txt requirements/torch-cuda.txt $(DEVICE)
 	@echo "== installing what the workshop and the tests need (pinned and hashed)"
-	$(PIP) install --quiet --require-hashes -r requirements/workshop.txt
 	$(PIP) install --quiet --require-hashes --no-deps -r requirements/torch-cpu.txt 2>/dev/null \
 	  || $(PIP) install --quiet --require-hashes --no-deps -r requirements/torch-cuda.txt
+	$(PIP) install --quiet --require-hashes -r requirements/workshop.txt
 	@touch $@
 
 workshop: $(WORKSHOP)  ## torch and the converters, for training and quantising
