@@ -76,3 +76,17 @@ def test_too_few_parts_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nowhere"):
         find_good(tmp_path / "nowhere")
+
+
+def test_the_layout_of_mvtec_is_understood_and_its_test_pictures_left_alone(tmp_path: Path) -> None:
+    for number in range(10):
+        write_picture(tmp_path / "train" / "good" / f"{number:03}.png")
+    write_picture(tmp_path / "test" / "good" / "000.png")
+    write_picture(tmp_path / "test" / "scratch" / "000.png", spot=True)
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:8, 4:8] = 255
+    (tmp_path / "ground_truth" / "scratch").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "ground_truth" / "scratch" / "000_mask.png"), mask)
+    good = find_good(tmp_path)
+    assert {path.parent for path in (*good.learn, *good.held_out)} == {tmp_path / "train" / "good"}
+    assert (len(good.learn), len(good.held_out)) == (8, 2)
