@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +19,7 @@ from models.example import Example
 from models.index_mask import write_mask
 from models.normalise import normalise
 from models.recipe import Recipe
+from models.split_lists import write_lists
 from models.synthetic_defects import spoil
 from models.train import Options, train
 
@@ -124,14 +124,12 @@ def write_data(good: GoodPictures, recipe: Recipe, root: Path) -> None:
         "val": {path: group for path, group in good.held_out.items() if group in validation},
         "test": {path: group for path, group in good.held_out.items() if group not in validation},
     }
+    tables: dict[Split, list[dict[str, str]]] = {}
     for split, pictures in parts.items():
         progress = tqdm(pictures.items(), desc=f"good pictures, {split}", unit="picture", disable=None)
-        rows = [_row(path, _empty_mask(path, root, recipe), group) for path, group in progress]
-        rows += _spoilt(pictures, recipe, root, split)
-        partial = root / f"{split}.csv.partial"
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("image", "mask", "group"), *rows])
-        partial.replace(root / f"{split}.csv")
+        tables[split] = [_row(path, _empty_mask(path, root, recipe), group) for path, group in progress]
+        tables[split] += _spoilt(pictures, recipe, root, split)
+    write_lists(root, tables)
 
 
 def leads(net: Network, pictures: Iterable[Path], spec: InputSpec) -> list[float]:
@@ -176,8 +174,8 @@ def _check(recipe: Recipe) -> None:
         raise ConfigError(f"recipe {recipe.name}: arch.name = {recipe.arch.name}: must be one of {', '.join(ARCHS)}")
 
 
-def _row(picture: Path, mask: Path, group: str) -> tuple[str, str, str]:
-    return str(picture.resolve()), str(mask.resolve()), group
+def _row(picture: Path, mask: Path, group: str) -> dict[str, str]:
+    return {"image": str(picture.resolve()), "mask": str(mask.resolve()), "group": group}
 
 
 def _empty_mask(picture: Path, root: Path, recipe: Recipe) -> Path:
@@ -188,7 +186,7 @@ def _empty_mask(picture: Path, root: Path, recipe: Recipe) -> Path:
     return path
 
 
-def _spoilt(pictures: dict[Path, str], recipe: Recipe, root: Path, split: Split) -> list[tuple[str, str, str]]:
+def _spoilt(pictures: dict[Path, str], recipe: Recipe, root: Path, split: Split) -> list[dict[str, str]]:
     """Write spoilt copies of pictures spread over the split; each has a defect that can be seen."""
     rng = np.random.default_rng([recipe.train.seed, len(split)])
     listed = sorted(pictures)

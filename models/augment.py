@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from models.example import Box, Example
+from edge.region import Box
+from models.example import Example
 
 if TYPE_CHECKING:
     from numpy.random import Generator

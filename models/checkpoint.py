@@ -13,6 +13,7 @@ from models import archs
 from models.card import Calibration
 from models.narrow import narrow
 from models.recipe import Recipe
+from models.whole_file import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +100,5 @@ def load_plain(path: Path, wanted: str) -> dict[str, Any]:
 
 def save_whole(values: dict[str, object], path: Path) -> None:
     """Write tensors and plain values to `path`, whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    torch.save(values, partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        torch.save(values, partial)

@@ -110,8 +110,7 @@ def _survey(data: Dataset, wish: Wish) -> _Survey:
         try:
             marks = sample.marks()
         except DatasetError as error:
-            where, _, why = str(error).partition(": ")
-            faults.append(Fault(where, why))
+            faults.append(Fault.of(error))
             continue
         samples.append(sample)
         occurring.update({mark.label for mark in marks if not _is_nothing(mark, wish)})

@@ -10,12 +10,13 @@ import numpy as np
 
 from models.annotation import IGNORE
 from models.augment import draw_bend
-from models.example import Box, Example
+from models.example import Example
 
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
+    from edge.region import Box
     from models.example import U8, Spot
     from models.recipe import AugmentSpec
 

@@ -18,6 +18,7 @@ from models.recipe import (
     SamplingSpec,
     TrainSpec,
 )
+from models.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,10 +67,9 @@ def derive_recipe(data: Dataset, name: str) -> Recipe:
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe as YAML, whole or not at all; what is as by default is left out."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
     values = recipe.model_dump(mode="json", exclude_defaults=True)
-    partial.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
 
 
 def _labels(samples: Sequence[Sample]) -> Iterable[str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge.frame import read_picture
 from edge.prepare import halve
+from edge.region import Box
 from models.objects import number_blobs
 
 if TYPE_CHECKING:
@@ -24,15 +25,6 @@ class Example(NamedTuple):
     picture: U8  # (H, W, 3) BGR
     classes: U8  # (H, W), indices, `IGNORE` where nobody knows
     objects: NDArray[np.uint16]  # (H, W), numbers from 1, 0 is none
-
-
-class Box(NamedTuple):
-    """A rectangle of pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 class Spot(NamedTuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from models.annotation import IGNORE
+from models.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +34,8 @@ def write_mask(path: Path, classes: ClassMap, specs: Sequence[ClassSpec]) -> Non
     palette[: len(specs)] = [spec.colour or _voc_colour(index) for index, spec in enumerate(specs)]
     palette[IGNORE] = VOID_COLOUR
     image.putpalette(palette.tobytes())
-    data = io.BytesIO()
-    image.save(data, "PNG")
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(data.getvalue())
-    partial.replace(path)
+    with whole_file(path) as partial:
+        image.save(partial, "PNG")
 
 
 def _voc_colour(index: int) -> Colour:

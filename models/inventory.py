@@ -193,8 +193,7 @@ def _try_look(sample: Sample, background: Collection[str]) -> Seen | Fault:
     try:
         return look(sample, background)
     except DatasetError as error:
-        where, _, why = str(error).partition(": ")
-        return Fault(where, why)
+        return Fault.of(error)
 
 
 def look(sample: Sample, background: Collection[str] = ()) -> Seen:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from models.example import Box
+from edge.region import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

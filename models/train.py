@@ -25,6 +25,7 @@ from models.sampling import Plan, draw_shares
 from models.temperature import calibrate
 from models.training_set import TrainingSet
 from models.validation import read_validation, score, score_name, validate
+from models.whole_file import whole_file
 from models.worst_page import write_worst_page
 
 if TYPE_CHECKING:
@@ -267,9 +268,7 @@ def _loading() -> Iterator[None]:
 
 
 def _write_history(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
         table.writerows(rows)
-    partial.replace(path)

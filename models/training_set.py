@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from edge.region import Box
 from models.annotation import IGNORE
 from models.augment import augment
 from models.copy_paste import cut_out, paste
-from models.example import Box, Example, read_example, spots
+from models.example import Example, read_example, spots
 from models.sampling import Stock, Visit, cut_anywhere, cut_around
 from models.synthetic_defects import spoil
 

@@ -14,6 +14,7 @@ from edge.draw import COLOURS_BGR
 from models.annotation import IGNORE
 from models.metrics import Confusion
 from models.validation import score_name, seen, wanted
+from models.whole_file import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,9 +84,8 @@ def write_worst_page(best: Checkpoint, views: Sequence[View], path: Path) -> Non
         errors=_key(MISSED, "missed") + _key(FALSE, "false") + _key(MISTAKEN, "taken for another class"),
         rows="\n".join(_row(case) for case in ranked[:SHOWN]),
     )
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(page, encoding="utf-8")
 
 
 def _score(view: View, predicted: U8, recipe: Recipe) -> float:

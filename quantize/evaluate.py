@@ -71,8 +71,7 @@ def part_of(data: Dataset, split: Split) -> tuple[list[Sample], str]:
 
 def read_sample(sample: Sample, classes: Sequence[ClassSpec]) -> tuple[Picture, Plane]:
     """Read a picture and its truth, of one size. Raises DatasetError or PictureError."""
-    picture, truth = read_picture(sample.picture), sample.class_map(classes)
-    return picture, truth
+    return read_picture(sample.picture), sample.class_map(classes)
 
 
 def class_specs(manifest: Manifest) -> tuple[ClassSpec, ...]:

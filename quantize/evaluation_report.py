@@ -13,6 +13,7 @@ from edge.frame import read_picture
 from models.annotation import IGNORE
 from models.metrics import iou
 from models.metrics.blobs import FALSE, FOUND, MISSED, OVERLAP
+from models.whole_file import whole_file
 from quantize.charts import percent, rate_curves, reliability_diagram, severity_scatter, size_bars
 from quantize.evaluation_table import headlines, severity_span, singles, size_name, sizes, span
 from quantize.explanation import GRADIENT, explain_class, heated
@@ -45,11 +46,10 @@ def write_evaluation(
         ConfigError: `path` can't be written.
     """
     rows = [_row(why, item, model, terms) for why, item in pick(measured.pictures, terms)]
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(render(told, measured.pictures, model, rows, command), encoding="utf-8")
-        partial.replace(path)
+        with whole_file(path) as partial:
+            partial.write_text(render(told, measured.pictures, model, rows, command), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--report {path}: {error.strerror or error}: name a file that can be written") from error
 

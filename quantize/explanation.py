@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.errors import ConfigError
 from models.explain import cover, explain, hottest
+from models.whole_file import whole_file
 from quantize.overlay import overlay, shrunk
 
 if TYPE_CHECKING:
@@ -120,11 +121,10 @@ def heated(picture: Picture, heat: Heat) -> Picture:
 
 def write_sheet(path: Path, picture: Picture, why: Explanation, classes: Sequence[Coloured]) -> None:
     """Write `sheet` as PNG, whole or not at all. Raises ConfigError."""
-    partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(cv2.imencode(".png", sheet(picture, why, classes))[1].tobytes())
-        partial.replace(path)
+        with whole_file(path) as partial:
+            partial.write_bytes(cv2.imencode(".png", sheet(picture, why, classes))[1].tobytes())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}: give a folder that can be written") from error
 

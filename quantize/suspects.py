@@ -11,6 +11,7 @@ from tqdm import tqdm
 from edge.frame import read_picture
 from edge.prepare import prepare
 from models.anomaly import lead
+from models.whole_file import whole_file
 from quantize.overlay import Row, data_uri, shrunk, strip
 from quantize.page import facts, page
 
@@ -48,9 +49,8 @@ def write_suspects(path: Path, learned: Learned, good: GoodPictures) -> None:
         ]
     )
     strips = "".join(strip(_row(one)) for one in suspects(learned, good))
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(page(TITLE, f"<h1>{TITLE}</h1>{told}{strips}"), encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(page(TITLE, f"<h1>{TITLE}</h1>{told}{strips}"), encoding="utf-8")
 
 
 def suspects(learned: Learned, good: GoodPictures) -> list[Suspect]:

@@ -133,17 +133,9 @@ def build(
         ModelError: the extra `transformers` is absent, or the weights can't be used.
         ValueError: an option is out of its range.
     """
-    heads, channels = max(1, round(3 * width)), 32 * min(8, max(1, round(8 * width)))
-    blocks = whole("depth", depth, 1, 48)
-    outer = min(2, blocks)
+    channels = 32 * min(8, max(1, round(8 * width)))
     config = Mask2FormerConfig(
-        backbone_config=SwinConfig(
-            embed_dim=32 * heads,
-            depths=[outer, outer, blocks, outer],
-            num_heads=[heads, 2 * heads, 4 * heads, 8 * heads],
-            drop_path_rate=0.0,
-            out_features=["stage1", "stage2", "stage3", "stage4"],
-        ),
+        backbone_config=_backbone(max(1, round(3 * width)), whole("depth", depth, 1, 48)),
         feature_size=channels,
         mask_feature_size=channels,
         hidden_dim=channels,
@@ -162,6 +154,17 @@ def build(
             Mask2FormerForUniversalSegmentation, config, weights, fresh=("class_predictor", "criterion.empty_weight")
         )
     return Mask2Former(model, indices)
+
+
+def _backbone(heads: int, blocks: int) -> SwinConfig:
+    outer = min(2, blocks)
+    return SwinConfig(
+        embed_dim=32 * heads,
+        depths=[outer, outer, blocks, outer],
+        num_heads=[heads, 2 * heads, 4 * heads, 8 * heads],
+        drop_path_rate=0.0,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
 
 
 def _indices(text: str | float, classes: int) -> set[int]:

@@ -103,6 +103,12 @@ class Fault(NamedTuple):
     where: str
     why: str  # and what to do
 
+    @classmethod
+    def of(cls, error: DatasetError) -> Fault:
+        """Take an error's line apart."""
+        where, _, why = str(error).partition(": ")
+        return cls(where, why)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:

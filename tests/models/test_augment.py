@@ -7,9 +7,10 @@ import hashlib
 import numpy as np
 import pytest
 
+from edge.region import Box
 from models.annotation import IGNORE
 from models.augment import augment
-from models.example import Box, Example
+from models.example import Example
 from models.recipe import AugmentSpec
 
 STILL = AugmentSpec(

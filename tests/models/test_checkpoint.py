@@ -11,19 +11,11 @@ import torch
 from edge.errors import ConfigError, ModelError
 from models.checkpoint import Checkpoint, build_network, load_plain
 from models.recipe import Recipe
+from tests.models.toy import TOY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TOY = {
-    "name": "toy",
-    "classes": [{"name": "good"}, {"name": "spot"}],
-    "score_class": "spot",
-    "input": {"width": 64, "height": 32},
-    "arch": {"width": 0.5},
-    "train": {"epochs": 1},
-    "provenance": {"licence": "MIT", "data": "toys"},
-}
 RECIPE = Recipe.model_validate(TOY)
 
 

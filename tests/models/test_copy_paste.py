@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge.region import Box
 from models.annotation import IGNORE
 from models.copy_paste import Patch, cut_out, paste
-from models.example import Box, Example, Spot
+from models.example import Example, Spot
 from models.recipe import AugmentSpec
 
 WHOLE = Box(0, 0, 80, 60)

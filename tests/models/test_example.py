@@ -6,25 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge.region import Box
 from models.annotation import IGNORE
 from models.datasets import read_split
-from models.example import Box, Example, Spot, read_example, spots
+from models.example import Example, Spot, read_example, spots
 from models.recipe import Recipe
 from quantize.toy import write_toy_pictures
+from tests.models.toy import TOY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECIPE = Recipe.model_validate(
-    {
-        "name": "toy",
-        "classes": [{"name": "good"}, {"name": "spot"}],
-        "score_class": "spot",
-        "input": {"width": 160, "height": 96},
-        "train": {"epochs": 1},
-        "provenance": {"licence": "MIT", "data": "toys"},
-    }
-)
+RECIPE = Recipe.model_validate(TOY | {"input": {"width": 160, "height": 96}})
 
 
 def test_truth_is_halved_with_its_picture(tmp_path: Path) -> None:

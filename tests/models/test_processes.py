@@ -13,19 +13,10 @@ import torch
 from edge.errors import ConfigError
 from models.processes import team
 from quantize.toy import write_toy_pictures
+from tests.models.toy import TOY_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-RECIPE = """
-name: toy
-classes: [{name: good}, {name: spot}]
-score_class: spot
-input: {width: 64, height: 32}
-arch: {width: 0.5}
-train: {epochs: 2, batch: 4, warmup_epochs: 0, validate_every: 1}
-provenance: {licence: MIT, data: toys}
-"""
 
 SCRIPT = """
 import sys
@@ -59,7 +50,7 @@ def in_two(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_processes_end_with_the_same_weights(tmp_path: Path) -> None:
-    (tmp_path / "toy.yaml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "toy.yaml").write_text(TOY_FILE, encoding="utf-8")
     (tmp_path / "learn.py").write_text(SCRIPT, encoding="utf-8")
     done = in_two(str(tmp_path / "learn.py"), str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -68,7 +59,7 @@ def test_processes_end_with_the_same_weights(tmp_path: Path) -> None:
 
 
 def test_only_the_first_process_writes(tmp_path: Path) -> None:
-    (tmp_path / "toy.yaml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "toy.yaml").write_text(TOY_FILE, encoding="utf-8")
     toys = write_toy_pictures(tmp_path / "toys", train=8, val=2, test=1)
     command = ("train", str(tmp_path / "toy.yaml"), "--data", str(toys), "-o", str(tmp_path / "out"))
     done = in_two("-m", "edge.cli", *command)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from models.example import Box, Example, Spot
+from edge.region import Box
+from models.example import Example, Spot
 from models.sampling import Plan, Stock, Visit, cut_anywhere, cut_around, draw_shares, epoch_order
 
 if TYPE_CHECKING:

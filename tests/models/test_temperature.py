@@ -20,25 +20,18 @@ from models.temperature import HIGHEST, LOWEST, Pixels, calibrate, cool, fit
 from models.validation import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from models.archs import Network
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 HEIGHT, WIDTH = 96, 128
 TRUE = 2.0
 
 SEMANTIC = [name for name in archs.NAMES if name not in {"centermask", "mask2former", "sam"}]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def drawn(logits: NDArray[np.float32], temperature: float, seed: int = 1) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -18,20 +18,14 @@ from models.checkpoint import Checkpoint
 from models.recipe import Recipe
 from models.train import Options, train
 from quantize.toy import write_toy_pictures
+from tests.models import toy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-TOY: dict[str, Any] = {
-    "name": "toy",
-    "classes": [{"name": "good"}, {"name": "spot"}],
-    "score_class": "spot",
-    "input": {"width": 64, "height": 32},
-    "arch": {"width": 0.5},
-    "train": {"epochs": 3, "batch": 4, "warmup_epochs": 0, "validate_every": 1},
-    "provenance": {"licence": "MIT", "data": "toys"},
-}
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TOY = toy.TOY | {"train": {"epochs": 3, "batch": 4, "warmup_epochs": 0, "validate_every": 1}}
 
 
 def recipe(section: str = "train", **changes: object) -> Recipe:
@@ -39,14 +33,6 @@ def recipe(section: str = "train", **changes: object) -> Recipe:
 
 
 RECIPE = recipe()
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from edge.errors import ConfigError, DatasetError
 from models.commands import train
@@ -15,8 +14,9 @@ from quantize.fold import load_model
 from quantize.toy import write_toy_pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 RECIPE = """
 name: toy
@@ -27,14 +27,6 @@ arch: {width: 0.5}
 train: {epochs: 1, batch: 4, warmup_epochs: 0}
 provenance: {licence: MIT, data: toys}
 """
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def parsed(*words: object) -> argparse.Namespace:

@@ -6,27 +6,18 @@ import argparse
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from edge.errors import ConfigError
 from models.commands import tune as command
 from models.recipe import Recipe, load_recipe
 from models.tune import DEFAULT_SPACE, Search, Space, load_space, open_study, varied
 from quantize.toy import write_toy_pictures
+from tests.models.toy import TOY_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-RECIPE = """
-name: toy
-classes: [{name: good}, {name: spot}]
-score_class: spot
-input: {width: 64, height: 32}
-arch: {width: 0.5}
-train: {epochs: 2, batch: 4, warmup_epochs: 0, validate_every: 1}
-provenance: {licence: MIT, data: toys}
-"""
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SPACE = """
 space:
@@ -35,17 +26,9 @@ space:
 """
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    (tmp_path / "toy.yaml").write_text(RECIPE, encoding="utf-8")
+    (tmp_path / "toy.yaml").write_text(TOY_FILE, encoding="utf-8")
     return load_recipe(tmp_path / "toy.yaml")
 
 

@@ -12,21 +12,12 @@ from models.checkpoint import Checkpoint, build_network
 from models.recipe import Recipe
 from models.validation import View
 from models.worst_page import SHOWN, write_worst_page
+from tests.models.toy import TOY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECIPE = Recipe.model_validate(
-    {
-        "name": "toy",
-        "classes": [{"name": "good"}, {"name": "spot"}],
-        "score_class": "spot",
-        "input": {"width": 64, "height": 32},
-        "arch": {"width": 0.5},
-        "train": {"epochs": 1},
-        "provenance": {"licence": "MIT", "data": "toys"},
-    }
-)
+RECIPE = Recipe.model_validate(TOY)
 
 
 def everything_is_a_spot() -> Checkpoint:

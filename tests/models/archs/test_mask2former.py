@@ -14,6 +14,7 @@ from models.annotation import IGNORE
 from models.archs import Batch
 from models.losses import SegmentationLoss
 from models.recipe import LossSpec
+from tests.models.archs.teach import teach
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,16 +44,7 @@ def batch() -> Batch:
 
 def test_three_steps_teach_every_weight_that_is_not_frozen() -> None:
     net = build().train()
-    optimiser = torch.optim.AdamW(net.parameters(), 1e-3)
-    taught = set()
-    losses = []
-    for _ in range(3):
-        loss = net.training_loss(batch(), CRITERION)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
-        optimiser.step()
-        losses.append(loss.item())
-        taught |= {name for name, p in net.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    losses, taught = teach(net, batch(), CRITERION)
     assert taught == {name for name, p in net.named_parameters() if p.requires_grad}
     assert losses[2] < losses[0]
 

@@ -13,6 +13,7 @@ from models.annotation import MAX_MARKS, draw
 from models.datasets import open_dataset
 from models.recipe import ClassSpec
 from tests.conftest import SHARED
+from tests.models.one_mark import why
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,11 +53,6 @@ def dataset(root: Path, *body: str, pictures: tuple[str, ...] = ("a.jpg",)) -> D
     text = f"<annotations><version>1.1</version>{''.join(body)}</annotations>"
     (root / "annotations.xml").write_text(text, encoding="utf-8")
     return open_dataset(root, "cvat")
-
-
-def why(data: Dataset) -> str:
-    (fault,) = data.faults
-    return fault.why
 
 
 def marked(data: Dataset) -> object:

@@ -15,6 +15,7 @@ from edge.errors import DatasetError
 from models.datasets import open_dataset
 from models.shapes import polygons
 from tests.conftest import SHARED
+from tests.models.one_mark import inside, why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,17 +66,6 @@ def dataset(root: Path, *shapes: dict[str, object], **more: object) -> Dataset:
     picture(root / "a.jpg")
     write(root / "a.json", *shapes, **more)
     return open_dataset(root, "labelme")
-
-
-def inside(data: Dataset) -> NDArray[np.bool_]:
-    (sample,) = data.samples
-    (mark,) = sample.marks()
-    return mark.inside()
-
-
-def why(data: Dataset) -> str:
-    (fault,) = data.faults
-    return fault.why
 
 
 def test_a_polygon_marks_what_it_surrounds(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from PIL import Image
 
 from edge.errors import DatasetError
 from edge.rle import decode
-from models.datasets import Dataset, open_dataset
+from models.datasets import open_dataset
 from models.datasets.panoptic import rles
+from tests.models.one_mark import why
 
 IDS = np.array([[0, 0, 300, 300], [70000, 0, 300, 300], [0, 70000, 300, 70000]], np.int32)
 
@@ -46,11 +47,6 @@ def root(tmp_path: Path) -> Path:
     Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg")
     save(tmp_path / "panoptic" / "a.png", IDS)
     return tmp_path
-
-
-def why(data: Dataset) -> str:
-    (fault,) = data.faults
-    return fault.why
 
 
 def test_things_are_objects_stuff_is_not_and_void_is_ignored(root: Path) -> None:

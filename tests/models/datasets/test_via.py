@@ -13,11 +13,10 @@ from PIL import Image
 from edge.errors import DatasetError
 from models.datasets import open_dataset
 from tests.conftest import SHARED
+from tests.models.one_mark import inside, why
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from models.datasets import Dataset
 
@@ -58,17 +57,6 @@ def dataset(root: Path, data: object) -> Dataset:
     Image.new("RGB", (WIDTH, HEIGHT)).save(root / "a.jpg")
     (root / "via.json").write_text(json.dumps(data), encoding="utf-8")
     return open_dataset(root)
-
-
-def inside(data: Dataset) -> NDArray[np.bool_]:
-    (sample,) = data.samples
-    (mark,) = sample.marks()
-    return mark.inside()
-
-
-def why(data: Dataset) -> str:
-    (fault,) = data.faults
-    return fault.why
 
 
 def write_csv(path: Path, *entries: Json) -> None:
