@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 HELP = "take the least useful channels out of a trained network and fine-tune it; writes best.pt and best.onnx"
-NEEDS = ("torch", "onnx", "onnxruntime")
+NEEDS = ("torch", "onnx", "onnxscript", "onnxruntime")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
