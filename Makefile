@@ -20,7 +20,7 @@ $(VENV)/bin/python:
 	@echo "== making a virtual environment in $(VENV)"
 	python3 -m venv $(VENV)
 
-$(DEVICE): requirements/device.txt | $(VENV)/bin/python
+$(DEVICE): requirements/device.txt pyproject.toml | $(VENV)/bin/python
 	@echo "== installing what a device needs (pinned and hashed, no torch)"
 	$(PIP) install --quiet --require-hashes -r requirements/device.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import hypothesis
@@ -19,11 +20,25 @@ from edge.manifest import Processing
 from edge.prepare import PREPARE_VERSION
 from edge.runtimes import scripted
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 hypothesis.settings.register_profile("edgeloupe", deadline=None)  # how quick things are is for the benchmarks to say
 hypothesis.settings.load_profile("edgeloupe")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Larger real data beside the repository; tests that need it skip by name where it is absent."""
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks as small as those of tests lose more by threads than they gain, most of all where other work runs."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

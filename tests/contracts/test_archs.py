@@ -24,8 +24,6 @@ from models.losses import SegmentationLoss
 from models.recipe import LossSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import onnx
     from numpy.typing import NDArray
     from torch import Tensor
@@ -46,13 +44,7 @@ FEW = 40
 each_arch = pytest.mark.parametrize("name", archs.NAMES)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this small lose more by threads than they gain, most of all where other processes run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def build(name: str) -> Network:

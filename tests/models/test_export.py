@@ -16,9 +16,9 @@ from models import archs
 from models.archs import Part
 from models.card import read_card
 from models.checkpoint import Checkpoint
-from models.commands import export as export_command
 from models.export import export, write
 from models.recipe import Recipe
+from quantize.commands import export as export_command
 from quantize.fold import load_model
 from quantize.toy import toy_card
 

@@ -57,6 +57,13 @@ def test_a_perfect_map_has_all_of_the_area_and_a_blank_one_almost_none() -> None
     assert aupro(np.stack([perfect, blank])).tolist() == pytest.approx([1.0, 0.15])
 
 
+def test_a_curve_that_rises_straight_up_at_the_limit_gains_nothing_by_it() -> None:
+    counts = np.zeros((2, 256))
+    counts[0, [220, 190]] = 0.25, 0.75  # a quarter of the defect is above every normal pixel,
+    counts[1, [200, 0]] = 3, 7  # the rest below exactly three tenths of them
+    assert aupro(counts) == pytest.approx(0.25)
+
+
 def test_a_small_defect_weighs_as_much_as_a_large_one() -> None:
     truth = np.zeros((40, 40), np.uint8)
     truth[2:4, 2:4], truth[10:30, 10:30] = 1, 1
