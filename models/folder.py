@@ -30,6 +30,8 @@ class Folder:
         if not path.exists():
             raise DatasetError(f"{path}: there is no such file or folder: give a data set")
         self.named = path.is_file()
+        if (path.parent if self.named else path).name in ("", ".."):  # as of `.`, whose parent has to be known
+            path = path.resolve()
         self.root = path.parent if self.named else path
         if self.named and self.root.name == "annotations":
             self.root = self.root.parent

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from edge.errors import DatasetError
 from models.folder import Folder, Peek, peek
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def write(path: Path, text: str) -> Path:
@@ -61,3 +58,11 @@ def test_json_is_found_by_its_form_and_keys(tmp_path: Path) -> None:
     write(tmp_path / "b.json", '{"shapes": []}')
     write(tmp_path / "c.json", '[{"shapes": [], "imagePath": "a.jpg"}]')
     assert Folder(tmp_path).json("object", "shapes", "imagePath") == [shapes]
+
+
+def test_the_folder_one_stands_in_has_a_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "one.json").touch()
+    monkeypatch.chdir(tmp_path)
+    for name in (".", "sub/..", "one.json"):
+        assert Folder(Path(name)).root.parent == tmp_path.parent
