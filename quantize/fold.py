@@ -12,6 +12,7 @@ from edge.errors import ModelError
 from edge.manifest import Processing
 from edge.prepare import PREPARE_VERSION
 from models.card import ModelCard, read_card, write_card
+from quantize.canonical import canonical, image_input, shape_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,16 +27,18 @@ _Step = tuple[str, str, list[str], dict[str, Any]]
 
 
 def load_model(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
-    """Read a plain float ONNX file of a semantic network and its card.
+    """Read a plain float ONNX file of a semantic network, in its canonical form, and its card.
 
     Raises:
-        ModelError: as `read_model` does, of another task than semantic, or not (1, 3, H, W) to (1, classes, h, w).
+        ModelError: as `read_model` and `canonical` do, of another task than semantic, or not (1, 3, H, W) to (1,
+            classes, h, w).
     """
     model, card = read_model(path)
     if card.task != "semantic":
         raise ModelError(
             f"{path}: is a {card.task} network: devices run semantic ones only: train one of those instead"
         )
+    model = canonical(model, str(path), (card.input.width, card.input.height))
     _check_shapes(model, card, str(path))
     return model, card
 
@@ -164,17 +167,11 @@ def _chain(prefix: str, steps: list[_Step], first: str, last: str) -> list[onnx.
 
 
 def _check_shapes(model: onnx.ModelProto, card: ModelCard, where: str) -> None:
-    initial = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in initial]
-    wanted = [1, 3, card.input.height, card.input.width]
-    if len(inputs) != 1 or _dims(inputs[0]) != wanted:
-        raise ModelError(f"{where}: must take one input of shape {wanted}, static: export it with `edgeloupe export`")
-    dims = _dims(model.graph.output[0])
-    if len(model.graph.output) != 1 or len(dims) != 4 or dims[:2] != [1, len(card.classes)] or not all(dims):
+    given, wanted = shape_of(image_input(model.graph, where)), [1, 3, card.input.height, card.input.width]
+    if given != wanted:
+        raise ModelError(f"{where}: takes {given}, its card says {wanted}: export it with `edgeloupe export`")
+    dims = shape_of(model.graph.output[0])
+    if len(model.graph.output) != 1 or len(dims) != 4 or dims[:2] != [1, len(card.classes)]:
         raise ModelError(
             f"{where}: gives {dims}: must be one output of logits (1, {len(card.classes)}, h, w), one channel per class"
         )
-
-
-def _dims(value: onnx.ValueInfoProto) -> list[int]:
-    return [d.dim_value for d in value.type.tensor_type.shape.dim]
