@@ -67,6 +67,24 @@ def canonical(model: onnx.ModelProto, where: str, size: tuple[int, int] | None =
     return copy
 
 
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file that is whole in itself.
+
+    Raises:
+        ModelError: unreadable, not valid, or with weights in other files.
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+        onnx.checker.check_model(model, full_check=True)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}: give a float ONNX file") from error
+    except Exception as error:  # protobuf and the checker have their own errors, rooted in Exception alone
+        raise ModelError(f"{path}: not a valid ONNX file: {str(error).strip().splitlines()[0][:160]}") from error
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise ModelError(f"{path}: keeps weights in other files: save it as one file")
+    return model
+
+
 def image_input(graph: onnx.GraphProto, where: str) -> onnx.ValueInfoProto:
     """Find the one input that is no weight. Raises ModelError."""
     weights = {tensor.name for tensor in graph.initializer}

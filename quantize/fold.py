@@ -12,7 +12,7 @@ from edge.errors import ModelError
 from edge.manifest import Processing
 from edge.prepare import PREPARE_VERSION
 from models.card import ModelCard, read_card, write_card
-from quantize.canonical import canonical, image_input, shape_of
+from quantize.canonical import canonical, image_input, read_onnx, shape_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,15 +49,7 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
     Raises:
         ModelError: unreadable, without a card, or with weights in other files.
     """
-    try:
-        model = onnx.load(path, load_external_data=False)
-        onnx.checker.check_model(model, full_check=True)
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}: give a float ONNX file") from error
-    except Exception as error:  # protobuf and the checker have their own errors, rooted in Exception alone
-        raise ModelError(f"{path}: not a valid ONNX file: {str(error).strip().splitlines()[0][:160]}") from error
-    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
-        raise ModelError(f"{path}: keeps weights in other files: save it as one file")
+    model = read_onnx(path)
     return model, read_card(model, str(path))
 
 
