@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
 from edge.errors import DatasetError
-from models.annotation import BINARY, slug
+from models.annotation import BINARY, IGNORE, slug
 from models.recipe import (
     ClassSpec,
     InputSpec,
@@ -38,6 +39,9 @@ STEPS = 6000
 LOOKED_AT = 300
 """Pictures whose marks and sizes are looked at."""
 
+DRAWN = 50
+"""Pictures whose masks are drawn, to see which class is rare."""
+
 BACKGROUND = frozenset({"background", "_background_", "bg", "good", "ok", "normal", "free", "none", "0", "000000"})
 """Slugs of labels that mean that nothing is there."""
 
@@ -56,7 +60,7 @@ def derive_recipe(data: Dataset, name: str) -> Recipe:
     return Recipe(
         name=slug(name),
         classes=classes,
-        score_class=classes[1].name,
+        score_class=_rarest(classes, training[:: math.ceil(len(training) / DRAWN)]),
         score="class" if len(classes) == 2 else "mean",
         input=InputSpec(width=width, height=height),
         sampling=SamplingSpec(balance=0.5, defect_crop=0.5, copy_paste=0.3),
@@ -101,6 +105,16 @@ def _class_name(label: str) -> str:
     if label == BINARY:
         return "defect"
     return f"class-{name}" if label.isdecimal() or label.startswith("#") else name
+
+
+def _rarest(classes: Sequence[ClassSpec], samples: Sequence[Sample]) -> str:
+    """Name the class with the fewest pixels: of a part and its defects, the defect is what is looked for."""
+    pixels = np.zeros(IGNORE + 1, np.int64)
+    for sample in samples:
+        with suppress(DatasetError):  # training tells, or passes over it
+            pixels += np.bincount(sample.class_map(classes).ravel(), minlength=IGNORE + 1)
+    shown = [place for place in range(1, len(classes)) if pixels[place]]
+    return classes[min(shown, key=lambda place: pixels[place], default=1)].name
 
 
 def _input_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:

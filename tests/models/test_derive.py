@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 
 
 class Truth(NamedTuple):
+    """Each label covers a quarter of what the one before it covers."""
+
     labels: tuple[str, ...]
     where: str = "truth"
 
     def marks(self, height: int, width: int) -> list[Mark]:
-        return [Mark(label, np.ones((height, width), bool)) for label in self.labels]
+        marks = []
+        for number, label in enumerate(self.labels):
+            mask = np.zeros((height, width), bool)
+            mask[: height >> 2 * number] = True
+            marks.append(Mark(label, mask))
+        return marks
 
 
 def data_of(tmp_path: Path, *labels: str, size: tuple[int, int] = (640, 480), listed: bool = True) -> Dataset:
@@ -48,6 +55,11 @@ def test_each_label_becomes_a_class_after_the_background(tmp_path: Path) -> None
 def test_values_and_colours_become_classes_too(tmp_path: Path) -> None:
     recipe = derive_recipe(data_of(tmp_path, "0", "2", "10", "#00b000", listed=False), "x")
     assert [spec.name for spec in recipe.classes] == ["background", "class-2", "class-10", "class-00b000"]
+
+
+def test_the_rarest_class_is_what_is_looked_for(tmp_path: Path) -> None:
+    assert derive_recipe(data_of(tmp_path, "leaf", "spot", "stem"), "x").score_class == "stem"
+    assert derive_recipe(data_of(tmp_path, "stem", "spot", "leaf"), "x").score_class == "leaf"
 
 
 @pytest.mark.parametrize(
@@ -76,3 +88,4 @@ def test_the_tiles_have_five_defects() -> None:
     recipe = derive_recipe(open_dataset(SHARED / "tiles"), "tiles")
     assert [spec.name for spec in recipe.classes] == ["background", "blowhole", "break", "crack", "fray", "uneven"]
     assert recipe.classes[0].labels == ("free",)
+    assert recipe.score_class == "blowhole"
