@@ -63,6 +63,7 @@ def canonical(model: onnx.ModelProto, where: str, size: tuple[int, int] | None =
     copy = _optimised(_upgraded(_optimised(copy, where), where), where)
     _name(copy.graph)
     _check_static(copy, where)
+    _spell_out_padding(copy.graph)
     _compare(model, copy, where)
     return copy
 
@@ -262,6 +263,28 @@ def _check_static(model: onnx.ModelProto, where: str) -> None:
         for name in filter(None, node.output):
             if not all(known.get(name, [0])) and known.get(name) != []:
                 raise ModelError(f"{where}: {_called(node)}: the shape of its output depends on the picture")
+
+
+def _spell_out_padding(graph: onnx.GraphProto) -> None:
+    """Write the padding of windows in numbers, where it is only said that sizes are to stay the same."""
+    shapes = {value.name: shape_of(value) for value in (*graph.input, *graph.value_info, *graph.output)}
+    shapes |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    for node in graph.node:
+        told = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        if node.op_type not in ("Conv", "MaxPool", "AveragePool") or told.get("auto_pad", b"NOTSET") == b"NOTSET":
+            continue
+        window = told.get("kernel_shape") or shapes[node.input[1]][2:]
+        steps, spread = told.get("strides", [1] * len(window)), told.get("dilations", [1] * len(window))
+        given, made = shapes[node.input[0]][2:], shapes[node.output[0]][2:]
+        sums = [
+            max(0, (m - 1) * step + (w - 1) * d + 1 - g) if told["auto_pad"] != b"VALID" else 0
+            for g, m, step, w, d in zip(given, made, steps, window, spread, strict=True)
+        ]
+        less, more = [total // 2 for total in sums], [total - total // 2 for total in sums]
+        first, last = (more, less) if told["auto_pad"] == b"SAME_LOWER" else (less, more)
+        kept = [a for a in node.attribute if a.name not in ("auto_pad", "pads")]
+        del node.attribute[:]
+        node.attribute.extend([*kept, helper.make_attribute("pads", [*first, *last])])
 
 
 def _compare(given: onnx.ModelProto, found: onnx.ModelProto, where: str) -> None:

@@ -1,4 +1,4 @@
-"""OpenVINO on Intel and AMD processors: NNCF post-training quantisation, kept as OpenVINO IR."""
+"""OpenVINO on Intel and AMD processors: our own plan, or NNCF's where that agrees better, kept as OpenVINO IR."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import onnx
 import openvino
 from openvino._offline_transformations import apply_moc_transformations
 from tqdm import tqdm
 
 from edge.errors import ModelError
 from edge.runtimes.openvino import core
+from quantize.equalise import equalise
 from quantize.fold import POST, PRE
+from quantize.plan import make_plan
+from quantize.qdq import write_qdq
 from quantize.targets import Candidate
 
 if TYPE_CHECKING:
@@ -55,9 +59,18 @@ class OpenVinoTarget:
     version_range = ">=2026.1,<2028"
 
     def candidates(self, folded: Path, pictures: Sequence[Picture], out: Path) -> Iterator[Candidate]:
-        """Quantise with each of `RECIPES`; pre- and post-processing stay in float."""
+        """Quantise by our own plan, then with each of NNCF's `RECIPES`; pre- and post-processing stay in float."""
+        equal = equalise(onnx.load(folded), pictures)
+        for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
+            folder = out / f"planned-{'fused' if fused else 'plain'}"
+            folder.mkdir(parents=True)
+            onnx.save(write_qdq(equal, make_plan(equal, pictures, fuse_additions=fused)), folder / "model.onnx")
+            openvino.save_model(_read(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
+            (folder / "model.onnx").unlink()
+            method = f"equalised, least squared error, compensated rounding, {told}"
+            yield Candidate(recipe=method, entry=folder / "model.xml")
         for number, recipe in enumerate(RECIPES, 1):
-            folder = out / f"openvino-{number}"
+            folder = out / f"nncf-{number}"
             folder.mkdir(parents=True)
             progress = tqdm(desc=f"quantising {number}/{len(RECIPES)}", unit="picture", disable=None, leave=False)
             with progress:

@@ -187,6 +187,21 @@ def test_the_oldest_upsampling_is_read(opset: int, mode: str) -> None:
     assert_same(model, found, (1, 3, 8, 8))
 
 
+@pytest.mark.parametrize("kind", ["SAME_UPPER", "SAME_LOWER", "VALID"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_padding_is_written_in_numbers(kind: str, stride: int) -> None:
+    model = make(
+        [
+            node("Conv", ["x", "w"], ["a"], auto_pad=kind, strides=[stride, stride]),
+            node("MaxPool", ["a"], ["y"], auto_pad=kind, kernel_shape=[2, 2]),
+        ],
+        weights={"w": KERNEL},
+    )
+    found = canonical(model, "x.onnx")
+    assert not [a.name for n in found.graph.node for a in n.attribute if a.name == "auto_pad"]
+    assert_same(model, found, (1, 3, 8, 8))
+
+
 def test_a_network_of_channels_last_is_turned() -> None:
     model = make(
         [
