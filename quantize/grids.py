@@ -48,18 +48,21 @@ def grid_over(low: float, high: float, *, symmetric: bool) -> Grid:
     return Grid(scale, round(-low / scale), symmetric=False)
 
 
-def best_grid(seen: Histogram, *, symmetric: bool, step: float | None = None) -> Grid:
-    """Choose the grid with the least squared error over what was seen; both sides of 0 are cut on their own.
+def best_grid(*seen: Histogram, symmetric: bool, step: float | None = None) -> Grid:
+    """Choose the grid with the least squared error over all that was seen; both sides of 0 are cut on their own.
 
     Where values come in steps of their own, as those of pixels do, grids of just these steps are tried as well.
     """
-    one_sided = symmetric or seen.low >= 0 or seen.high <= 0
+    low, high = min(one.low for one in seen), max(one.high for one in seen)
+    one_sided = symmetric or low >= 0 or high <= 0
     pairs = [(share, share) for share in SHARES] if one_sided else [(a, b) for a in SHARES for b in SHARES]
-    grids = [grid_over(a * seen.low, b * seen.high, symmetric=symmetric) for a, b in pairs]
+    grids = [grid_over(a * low, b * high, symmetric=symmetric) for a, b in pairs]
     if step:
         zeros = range(1) if symmetric else range(256)
         grids += [Grid(step, zero, symmetric) for zero in zeros]
-    centres, counts = seen.centres, seen.counts
+    centres, counts = (
+        np.concatenate(parts) for parts in zip(*((one.centres, one.counts) for one in seen), strict=True)
+    )
     shown = counts > 0
     centres, counts = centres[shown], counts[shown]
     if step:

@@ -11,7 +11,7 @@ from quantize.fold import NETWORK, PRE
 from quantize.grids import Grid, best_grid
 from quantize.observe import histograms
 from quantize.rounding import Weights, round_weights
-from quantize.wiring import Wiring
+from quantize.wiring import Wiring, attribute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,31 +46,73 @@ class Plan:
     weights: dict[str, Weights]  # by node
 
 
-def make_plan(
-    model: onnx.ModelProto, pictures: Sequence[Picture], *, symmetric: bool = False, fuse_additions: bool = True
-) -> Plan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """What a runtime wants of a plan."""
+
+    symmetric: bool = False  # int8 about 0, instead of uint8 with a zero point
+    fuse_additions: bool = True  # it adds within a convolution, whose own output is then not rounded in between
+    share: tuple[str, ...] = ()  # operators whose inputs have one grid
+    channels: int = 1  # convolutions whose input channels are no multiple of this stay in floating point
+
+
+def make_plan(model: onnx.ModelProto, pictures: Sequence[Picture], style: Style) -> Plan:
     """Decide on grids and weights from what flows through the folded float network on calibration pictures.
 
     Args:
         model: what `quantize.fold` made, as `quantize.equalise` left it.
         pictures: (H, W, 3) uint8 BGR at the network's input size.
-        symmetric: int8 about 0, instead of uint8 with a zero point.
-        fuse_additions: what a convolution adds to a skip branch is not rounded in between: for runtimes that add within
-            the convolution.
+        style: of the runtime.
     """
     wiring = Wiring(model.graph)
-    reads = rounded_reads(wiring, fuse_additions=fuse_additions)
+    layers = [node for node in wiring.nodes if _is_rounded_layer(node, wiring, style)]
+    reads = rounded_reads(wiring, style)
     seen = histograms(model, sorted({read.tensor for read in reads}), pictures)
-    layers = [
-        node
-        for node in wiring.nodes
-        if node.op_type in WEIGHTED and node.name.startswith(NETWORK) and node.input[1] in wiring.constants
-    ]
-    return Plan(
-        reads,
-        {name: best_grid(seen[name], symmetric=symmetric, step=_step(name, wiring)) for name in seen},
-        round_weights(model, layers, wiring, pictures[:MOMENT_PICTURES]),
-    )
+    grids: dict[str, Grid] = {}
+    for group in _groups(wiring, reads, style.share):
+        step = _step(group[0], wiring) if len(group) == 1 else None
+        grid = best_grid(*(seen[name] for name in group), symmetric=style.symmetric, step=step)
+        grids |= dict.fromkeys(group, grid)
+    return Plan(reads, grids, round_weights(model, layers, wiring, pictures[:MOMENT_PICTURES]))
+
+
+def rounded_reads(wiring: Wiring, style: Style) -> tuple[Read, ...]:
+    """List the inputs of the network's own operators that are rounded."""
+    reads = []
+    for node in wiring.nodes:
+        if not node.name.startswith(NETWORK) or node.op_type not in QUANTISED:
+            continue
+        if node.op_type in WEIGHTED and not _is_rounded_layer(node, wiring, style):
+            continue
+        flowing = [
+            Read(node.name, place, name)
+            for place, name in enumerate(node.input)
+            if name and name not in wiring.constants
+        ]
+        if style.fuse_additions and node.op_type == "Add" and len(flowing) == 2:
+            fused = next((read for read in flowing if _is_a_convolutions_own(read.tensor, wiring)), None)
+            flowing = [read for read in flowing if read is not fused]
+        reads += flowing
+    return tuple(reads)
+
+
+def _is_rounded_layer(node: onnx.NodeProto, wiring: Wiring, style: Style) -> bool:
+    if node.op_type not in WEIGHTED or not node.name.startswith(NETWORK) or node.input[1] not in wiring.constants:
+        return False
+    kernel = wiring.constants[node.input[1]]
+    channels = kernel.shape[0] if node.op_type == "ConvTranspose" else kernel.shape[1]
+    return bool(attribute(node, "group", 1) > 1 or channels % style.channels == 0)
+
+
+def _groups(wiring: Wiring, reads: Sequence[Read], share: Sequence[str]) -> list[list[str]]:
+    """Put tensors together that have one grid."""
+    rounded = {read.tensor for read in reads}
+    groups = {name: [name] for name in sorted(rounded)}
+    for node in wiring.nodes:
+        if node.op_type in share:
+            joined = sorted({other for name in node.input if name in rounded for other in groups[name]})
+            groups |= dict.fromkeys(joined, joined)
+    return [group for name, group in groups.items() if group[0] == name]
 
 
 def _step(tensor: str, wiring: Wiring) -> float | None:
@@ -80,24 +122,6 @@ def _step(tensor: str, wiring: Wiring) -> float | None:
         return None
     mean, spread = wiring.constants[f"{PRE}mean"], wiring.constants[f"{PRE}std"]
     return 1 / float(spread.flat[0]) if np.ptp(spread) == 0 and not (mean % 1).any() else None
-
-
-def rounded_reads(wiring: Wiring, *, fuse_additions: bool) -> tuple[Read, ...]:
-    """List the inputs of the network's own operators that are rounded."""
-    reads = []
-    for node in wiring.nodes:
-        if not node.name.startswith(NETWORK) or node.op_type not in QUANTISED:
-            continue
-        flowing = [
-            Read(node.name, place, name)
-            for place, name in enumerate(node.input)
-            if name and name not in wiring.constants
-        ]
-        if fuse_additions and node.op_type == "Add" and len(flowing) == 2:
-            fused = next((read for read in flowing if _is_a_convolutions_own(read.tensor, wiring)), None)
-            flowing = [read for read in flowing if read is not fused]
-        reads += flowing
-    return tuple(reads)
 
 
 def _is_a_convolutions_own(tensor: str, wiring: Wiring) -> bool:

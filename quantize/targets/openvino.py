@@ -17,7 +17,7 @@ from edge.errors import ModelError
 from edge.runtimes.openvino import core
 from quantize.equalise import equalise
 from quantize.fold import POST, PRE
-from quantize.plan import make_plan
+from quantize.plan import Style, make_plan
 from quantize.qdq import write_qdq
 from quantize.targets import Candidate
 
@@ -64,7 +64,7 @@ class OpenVinoTarget:
         for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
             folder = out / f"planned-{'fused' if fused else 'plain'}"
             folder.mkdir(parents=True)
-            onnx.save(write_qdq(equal, make_plan(equal, pictures, fuse_additions=fused)), folder / "model.onnx")
+            onnx.save(write_qdq(equal, make_plan(equal, pictures, Style(fuse_additions=fused))), folder / "model.onnx")
             openvino.save_model(_read(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
             (folder / "model.onnx").unlink()
             method = f"equalised, least squared error, compensated rounding, {told}"

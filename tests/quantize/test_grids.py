@@ -56,3 +56,11 @@ def test_what_is_always_the_same_has_a_grid() -> None:
     for value in (0.0, 3.0, -2.0):
         values = np.full(10, value)
         assert squared_error(best_grid(seen(values), symmetric=False), values) < 1e-3
+
+
+def test_a_shared_grid_covers_all_that_was_seen() -> None:
+    rng = np.random.default_rng(0)
+    small, large = rng.uniform(0, 1, 4000), rng.uniform(-4, 2, 4000)
+    shared = best_grid(seen(small), seen(large), symmetric=False)
+    assert squared_error(shared, large) < 2 * squared_error(best_grid(seen(large), symmetric=False), large)
+    assert shared.scale > best_grid(seen(small), symmetric=False).scale

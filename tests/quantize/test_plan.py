@@ -17,7 +17,7 @@ from models.recipe import Recipe
 from quantize.equalise import equalise
 from quantize.fold import PRE, fold, load_model
 from quantize.observe import channel_extremes, flow
-from quantize.plan import make_plan, rounded_reads
+from quantize.plan import Style, make_plan, rounded_reads
 from quantize.qdq import write_qdq
 from quantize.rules import jetson
 from quantize.wiring import Wiring
@@ -35,7 +35,7 @@ def pictures() -> list[Picture]:
     return [np.kron(one, np.ones((8, 8, 1), np.uint8))[:32, :64] for one in rough]
 
 
-@pytest.fixture(scope="module", params=["loupenet", "unet"])
+@pytest.fixture(scope="module", params=["loupenet", "unet", "deeplabv3plus"])
 def folded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
     """A network that nobody trained, with channels of very unlike ranges."""
     recipe = Recipe.model_validate(TOY | {"arch": {"name": request.param, "width": 0.5}})
@@ -70,7 +70,7 @@ def test_an_equalised_network_computes_the_same(folded: onnx.ModelProto, picture
 
 def test_its_channels_have_ranges_more_alike(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
     equal = equalise(folded, pictures)
-    names = sorted({read.tensor for read in rounded_reads(Wiring(folded.graph), fuse_additions=False)})
+    names = sorted({read.tensor for read in rounded_reads(Wiring(folded.graph), Style(fuse_additions=False))})
     names = [name for name in names if not name.startswith(PRE) and "picture" not in name]
 
     def spread(model: onnx.ModelProto) -> float:
@@ -86,8 +86,8 @@ def test_the_rounded_network_is_close_to_float(
     folded: onnx.ModelProto, pictures: list[Picture], *, fused: bool, symmetric: bool
 ) -> None:
     reference, equal = logits(folded, pictures), equalise(folded, pictures)
-    rounded = write_qdq(equal, make_plan(equal, pictures, fuse_additions=fused, symmetric=symmetric))
-    plain = write_qdq(folded, make_plan(folded, pictures, fuse_additions=fused, symmetric=symmetric))
+    rounded = write_qdq(equal, make_plan(equal, pictures, Style(fuse_additions=fused, symmetric=symmetric)))
+    plain = write_qdq(folded, make_plan(folded, pictures, Style(fuse_additions=fused, symmetric=symmetric)))
     assert 0 < noise(rounded, reference, pictures) < 0.02
     assert noise(rounded, reference, pictures) < 1.2 * noise(plain, reference, pictures)
     kinds = {numpy_helper.to_array(t).dtype for t in rounded.graph.initializer if t.name.endswith("weights/integers")}
@@ -95,7 +95,7 @@ def test_the_rounded_network_is_close_to_float(
 
 
 def test_every_convolution_reads_integers_and_holds_integers(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
-    rounded = write_qdq(folded, make_plan(folded, pictures))
+    rounded = write_qdq(folded, make_plan(folded, pictures, Style()))
     wiring = Wiring(rounded.graph)
     convolutions = [node for node in wiring.nodes if node.op_type in ("Conv", "ConvTranspose")]
     assert convolutions
@@ -107,25 +107,28 @@ def test_every_convolution_reads_integers_and_holds_integers(folded: onnx.ModelP
     assert not weights & set(wiring.constants)  # those in floating point are gone
 
 
-def test_a_symmetric_plan_keeps_to_tensorrts_rules_but_for_the_first_layer(
-    folded: onnx.ModelProto, pictures: list[Picture]
-) -> None:
-    findings = jetson.check(write_qdq(folded, make_plan(folded, pictures, symmetric=True)))
-    breaking = [finding for finding in findings if finding.rule.breaks]
-    assert {finding.rule.name for finding in breaking} <= {"input-channels"}
-    assert len(breaking) <= 1
+JETSON = Style(symmetric=True, share=("Concat",), channels=4)
+
+
+def test_a_plan_for_tensorrt_keeps_to_all_of_its_rules(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
+    plan = make_plan(folded, pictures, JETSON)
+    assert jetson.check(write_qdq(folded, plan)) == []
+    layers = [node for node in folded.graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    assert len(plan.weights) == len(layers) - 1  # the first one stays as it is
+    without = make_plan(folded, pictures, Style(symmetric=True))
+    assert {f.rule.name for f in jetson.check(write_qdq(folded, without))} >= {"input-channels"}
 
 
 def test_pixels_go_in_without_error(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
     equal = equalise(folded, pictures)
-    plan = make_plan(equal, pictures)
+    plan = make_plan(equal, pictures, Style())
     (name,) = [read.tensor for read in plan.reads if read.tensor.endswith("picture")]
     for (value,) in flow(equal, [name], pictures, ""):
         assert np.abs(plan.grids[name].rounded(value) - value).max() < 1e-5
 
 
 def test_the_rounded_graph_runs_as_the_float_one_does(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
-    rounded = write_qdq(folded, make_plan(folded, pictures))
+    rounded = write_qdq(folded, make_plan(folded, pictures, Style()))
     session = onnxruntime.InferenceSession(rounded.SerializeToString(), providers=["CPUExecutionProvider"])
     classes, scores = session.run(["classes", "scores"], {"picture": pictures[0][None]})
     assert classes.dtype == scores.dtype == np.uint8
