@@ -52,7 +52,7 @@ class Style:
 
     symmetric: bool = False  # int8 about 0, instead of uint8 with a zero point
     fuse_additions: bool = True  # it adds within a convolution, whose own output is then not rounded in between
-    share: tuple[str, ...] = ()  # operators whose inputs have one grid
+    share: tuple[str, ...] = ("Concat", "MaxPool")  # operators whose inputs and output have one grid
     channels: int = 1  # convolutions whose input channels are no multiple of this stay in floating point
 
 
@@ -69,7 +69,7 @@ def make_plan(model: onnx.ModelProto, pictures: Sequence[Picture], style: Style)
     reads = rounded_reads(wiring, style)
     seen = histograms(model, sorted({read.tensor for read in reads}), pictures)
     grids: dict[str, Grid] = {}
-    for group in _groups(wiring, reads, style.share):
+    for group in _groups(wiring, reads, style):
         step = _step(group[0], wiring) if len(group) == 1 else None
         grid = best_grid(*(seen[name] for name in group), symmetric=style.symmetric, step=step)
         grids |= dict.fromkeys(group, grid)
@@ -104,13 +104,14 @@ def _is_rounded_layer(node: onnx.NodeProto, wiring: Wiring, style: Style) -> boo
     return bool(attribute(node, "group", 1) > 1 or channels % style.channels == 0)
 
 
-def _groups(wiring: Wiring, reads: Sequence[Read], share: Sequence[str]) -> list[list[str]]:
-    """Put tensors together that have one grid."""
+def _groups(wiring: Wiring, reads: Sequence[Read], style: Style) -> list[list[str]]:
+    """Put tensors together that have one grid: what is only passed on is not rounded again."""
     rounded = {read.tensor for read in reads}
     groups = {name: [name] for name in sorted(rounded)}
     for node in wiring.nodes:
-        if node.op_type in share:
-            joined = sorted({other for name in node.input if name in rounded for other in groups[name]})
+        if node.op_type in style.share and node.name.startswith(NETWORK):
+            names = [name for name in (*node.input, *node.output) if name in rounded]
+            joined = sorted({other for name in names for other in groups[name]})
             groups |= dict.fromkeys(joined, joined)
     return [group for name, group in groups.items() if group[0] == name]
 
