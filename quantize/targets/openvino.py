@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from edge.errors import ModelError
 from edge.runtimes.openvino import core
+from quantize.canonical import read_onnx
 from quantize.equalise import equalise
 from quantize.fold import POST, PRE
 from quantize.plan import Style, make_plan
@@ -60,7 +61,7 @@ class OpenVinoTarget:
 
     def candidates(self, folded: Path, pictures: Sequence[Picture], out: Path) -> Iterator[Candidate]:
         """Quantise by our own plan, then with each of NNCF's `RECIPES`; pre- and post-processing stay in float."""
-        equal = equalise(onnx.load(folded), pictures)
+        equal = equalise(read_onnx(folded), pictures)
         for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
             folder = out / f"planned-{'fused' if fused else 'plain'}"
             folder.mkdir(parents=True)
