@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -115,6 +115,19 @@ def _called(node: onnx.NodeProto) -> str:
     return f"node {node.name!r} ({node.op_type})" if node.name else f"the {node.op_type} that makes {node.output[0]!r}"
 
 
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]
+
+
+def _set(node: onnx.NodeProto, **attributes: Any) -> None:
+    """Give a node these attributes, in place of those it had by their names; None takes one away."""
+    kept = [a for a in node.attribute if a.name not in attributes]
+    del node.attribute[:]
+    node.attribute.extend(
+        [*kept, *(helper.make_attribute(name, value) for name, value in attributes.items() if value is not None)]
+    )
+
+
 def _refuse(model: onnx.ModelProto, where: str) -> None:
     """Refuse what no later step could make sense of."""
     opset = next((o.version for o in model.opset_import if o.domain in STANDARD), 0)
@@ -212,8 +225,7 @@ def _optimised(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
         try:
             onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors share no root but Exception
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"{where}: ONNX Runtime refuses it: {reason[:300]}") from error
+            raise ModelError(f"{where}: ONNX Runtime refuses it: {_reason(error)}") from error
         found = onnx.load(path)
     found.ir_version = max(found.ir_version, IR_VERSION)
     used = {node.domain for node in _nodes(found.graph)}
@@ -230,15 +242,11 @@ def _upgraded(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     try:
         found = version_converter.convert_version(model, OPSET)
     except Exception as error:  # the converter's errors share no root but Exception
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"{where}: can't be brought to opset {OPSET}: {reason[:300]}") from error
+        raise ModelError(f"{where}: can't be brought to opset {OPSET}: {_reason(error)}") from error
     if opset < _RESIZE_NAMES_ITS_GRID:  # the converter takes the new default instead
         for node in found.graph.node:
             if node.op_type == "Resize":
-                kept = [a for a in node.attribute if a.name not in ("coordinate_transformation_mode", "nearest_mode")]
-                del node.attribute[:]
-                grid = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-                node.attribute.extend([*kept, *(helper.make_attribute(*pair) for pair in grid.items())])
+                _set(node, coordinate_transformation_mode="asymmetric", nearest_mode="floor")
     return found
 
 
@@ -282,9 +290,7 @@ def _spell_out_padding(graph: onnx.GraphProto) -> None:
         ]
         less, more = [total // 2 for total in sums], [total - total // 2 for total in sums]
         first, last = (more, less) if told["auto_pad"] == b"SAME_LOWER" else (less, more)
-        kept = [a for a in node.attribute if a.name not in ("auto_pad", "pads")]
-        del node.attribute[:]
-        node.attribute.extend([*kept, helper.make_attribute("pads", [*first, *last])])
+        _set(node, auto_pad=None, pads=[*first, *last])
 
 
 def _compare(given: onnx.ModelProto, found: onnx.ModelProto, where: str) -> None:
@@ -308,4 +314,4 @@ def _run(model: onnx.ModelProto, name: str, picture: NDArray[np.float32], where:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return np.asarray(session.run([model.graph.output[0].name], {name: picture})[0], np.float32)
     except Exception as error:  # its errors share no root but Exception
-        raise ModelError(f"{where}: fails when it runs: {str(error).strip().splitlines()[0][:300]}") from error
+        raise ModelError(f"{where}: fails when it runs: {_reason(error)}") from error

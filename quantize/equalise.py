@@ -73,7 +73,7 @@ def _even_input(graph: onnx.GraphProto) -> None:
     The first layer's weights and biases make up for it; only its padding, once the mean, is off by less than a step.
     """
     wiring = Wiring(graph)
-    mean, spread = wiring.constants[f"{PRE}mean"].copy(), wiring.constants[f"{PRE}std"].copy()
+    mean, spread = wiring.constants[f"{PRE}mean"], wiring.constants[f"{PRE}std"]
     (divided,) = (node for node in wiring.nodes if node.name == f"{PRE}divide")
     first = wiring.readers[divided.output[0]]
     if any(node.op_type != "Conv" or attribute(node, "group", 1) > 1 or len(node.input) < 3 for node in first):

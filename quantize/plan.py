@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import onnx
 
     from edge.frame import Picture
+    from quantize.observe import Histogram
 
 WEIGHTED = ("Conv", "ConvTranspose")
 
@@ -56,24 +57,40 @@ class Style:
     channels: int = 1  # convolutions whose input channels are no multiple of this stay in floating point
 
 
-def make_plan(model: onnx.ModelProto, pictures: Sequence[Picture], style: Style) -> Plan:
-    """Decide on grids and weights from what flows through the folded float network on calibration pictures.
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What flows through a network, and its weights rounded for that: enough for plans of any style."""
+
+    seen: dict[str, Histogram]  # by tensor
+    weights: dict[str, Weights]  # by node
+
+
+def observe(model: onnx.ModelProto, pictures: Sequence[Picture]) -> Observed:
+    """Run the folded float network on calibration pictures.
 
     Args:
         model: what `quantize.fold` made, as `quantize.equalise` left it.
         pictures: (H, W, 3) uint8 BGR at the network's input size.
-        style: of the runtime.
     """
-    wiring = Wiring(model.graph)
-    layers = [node for node in wiring.nodes if _is_rounded_layer(node, wiring, style)]
+    wiring, every = Wiring(model.graph), Style(fuse_additions=False)
+    layers = [node for node in wiring.nodes if _is_rounded_layer(node, wiring, every)]
+    return Observed(
+        histograms(model, sorted({read.tensor for read in rounded_reads(wiring, every)}), pictures),
+        round_weights(model, layers, wiring, pictures[:MOMENT_PICTURES]),
+    )
+
+
+def make_plan(model: onnx.ModelProto, observed: Observed, style: Style) -> Plan:
+    """Decide what is rounded in the style of a runtime, from what was observed of `model`."""
+    wiring, seen = Wiring(model.graph), observed.seen
     reads = rounded_reads(wiring, style)
-    seen = histograms(model, sorted({read.tensor for read in reads}), pictures)
     grids: dict[str, Grid] = {}
     for group in _groups(wiring, reads, style):
         step = _step(group[0], wiring) if len(group) == 1 else None
         grid = best_grid(*(seen[name] for name in group), symmetric=style.symmetric, step=step)
         grids |= dict.fromkeys(group, grid)
-    return Plan(reads, grids, round_weights(model, layers, wiring, pictures[:MOMENT_PICTURES]))
+    layers = {node.name for node in wiring.nodes if _is_rounded_layer(node, wiring, style)}
+    return Plan(reads, grids, {name: held for name, held in observed.weights.items() if name in layers})
 
 
 def rounded_reads(wiring: Wiring, style: Style) -> tuple[Read, ...]:

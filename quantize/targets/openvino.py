@@ -18,7 +18,7 @@ from edge.runtimes.openvino import core
 from quantize.canonical import read_onnx
 from quantize.equalise import equalise
 from quantize.fold import POST, PRE
-from quantize.plan import Style, make_plan
+from quantize.plan import Style, make_plan, observe
 from quantize.qdq import write_qdq
 from quantize.targets import Candidate
 
@@ -62,10 +62,11 @@ class OpenVinoTarget:
     def candidates(self, folded: Path, pictures: Sequence[Picture], out: Path) -> Iterator[Candidate]:
         """Quantise by our own plan, then with each of NNCF's `RECIPES`; pre- and post-processing stay in float."""
         equal = equalise(read_onnx(folded), pictures)
+        observed = observe(equal, pictures)
         for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
             folder = out / f"planned-{'fused' if fused else 'plain'}"
             folder.mkdir(parents=True)
-            onnx.save(write_qdq(equal, make_plan(equal, pictures, Style(fuse_additions=fused))), folder / "model.onnx")
+            onnx.save(write_qdq(equal, make_plan(equal, observed, Style(fuse_additions=fused))), folder / "model.onnx")
             openvino.save_model(_read(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
             (folder / "model.onnx").unlink()
             method = f"equalised, least squared error, compensated rounding, {told}"

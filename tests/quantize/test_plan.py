@@ -17,7 +17,7 @@ from models.recipe import Recipe
 from quantize.equalise import equalise
 from quantize.fold import PRE, fold, load_model
 from quantize.observe import channel_extremes, flow
-from quantize.plan import Style, make_plan, rounded_reads
+from quantize.plan import Style, make_plan, observe, rounded_reads
 from quantize.qdq import write_qdq
 from quantize.rules import jetson
 from quantize.wiring import Wiring
@@ -86,8 +86,12 @@ def test_the_rounded_network_is_close_to_float(
     folded: onnx.ModelProto, pictures: list[Picture], *, fused: bool, symmetric: bool
 ) -> None:
     reference, equal = logits(folded, pictures), equalise(folded, pictures)
-    rounded = write_qdq(equal, make_plan(equal, pictures, Style(fuse_additions=fused, symmetric=symmetric)))
-    plain = write_qdq(folded, make_plan(folded, pictures, Style(fuse_additions=fused, symmetric=symmetric)))
+    rounded = write_qdq(
+        equal, make_plan(equal, observe(equal, pictures), Style(fuse_additions=fused, symmetric=symmetric))
+    )
+    plain = write_qdq(
+        folded, make_plan(folded, observe(folded, pictures), Style(fuse_additions=fused, symmetric=symmetric))
+    )
     assert 0 < noise(rounded, reference, pictures) < 0.005
     assert noise(rounded, reference, pictures) < 1.2 * noise(plain, reference, pictures)
     kinds = {numpy_helper.to_array(t).dtype for t in rounded.graph.initializer if t.name.endswith("weights/integers")}
@@ -95,7 +99,7 @@ def test_the_rounded_network_is_close_to_float(
 
 
 def test_every_convolution_reads_integers_and_holds_integers(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
-    rounded = write_qdq(folded, make_plan(folded, pictures, Style()))
+    rounded = write_qdq(folded, make_plan(folded, observe(folded, pictures), Style()))
     wiring = Wiring(rounded.graph)
     convolutions = [node for node in wiring.nodes if node.op_type in ("Conv", "ConvTranspose")]
     assert convolutions
@@ -111,24 +115,24 @@ JETSON = Style(symmetric=True, channels=4)
 
 
 def test_a_plan_for_tensorrt_keeps_to_all_of_its_rules(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
-    plan = make_plan(folded, pictures, JETSON)
+    plan = make_plan(folded, observe(folded, pictures), JETSON)
     assert jetson.check(write_qdq(folded, plan)) == []
     layers = [node for node in folded.graph.node if node.op_type in ("Conv", "ConvTranspose")]
     assert len(plan.weights) == len(layers) - 1  # the first one stays as it is
-    without = make_plan(folded, pictures, Style(symmetric=True))
+    without = make_plan(folded, observe(folded, pictures), Style(symmetric=True))
     assert {f.rule.name for f in jetson.check(write_qdq(folded, without))} >= {"input-channels"}
 
 
 def test_pixels_go_in_without_error(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
     equal = equalise(folded, pictures)
-    plan = make_plan(equal, pictures, Style())
+    plan = make_plan(equal, observe(equal, pictures), Style())
     (name,) = [read.tensor for read in plan.reads if read.tensor.endswith("picture")]
     for (value,) in flow(equal, [name], pictures, ""):
         assert np.abs(plan.grids[name].rounded(value) - value).max() < 1e-5
 
 
 def test_the_rounded_graph_runs_as_the_float_one_does(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
-    rounded = write_qdq(folded, make_plan(folded, pictures, Style()))
+    rounded = write_qdq(folded, make_plan(folded, observe(folded, pictures), Style()))
     session = onnxruntime.InferenceSession(rounded.SerializeToString(), providers=["CPUExecutionProvider"])
     classes, scores = session.run(["classes", "scores"], {"picture": pictures[0][None]})
     assert classes.dtype == scores.dtype == np.uint8
