@@ -65,7 +65,7 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, frames: int,
     """Run the worker's own code on 1080p frames: held in memory, decoded from H.264, or from `source`.
 
     Args:
-        bundle_path: whose first target is measured.
+        bundle_path: whose target for this machine is measured.
         pictures: folder whose pictures are scaled to 1080p and shown in turn.
         source: a camera URL to measure instead.
         frames: how many per row, rounded to blocks of ten; each block is followed by bare inferences on its inputs.

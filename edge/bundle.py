@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from pydantic import ValidationError
 
+from edge import runtimes
 from edge.bundle_archive import check_entry, open_archive, read_small, sync_folders
 from edge.errors import BundleError
 from edge.manifest import Manifest, TargetInfo
@@ -50,19 +51,24 @@ class Bundle:
         return self.path / name
 
     def target_for(self, preference: Sequence[str] = ()) -> tuple[str, TargetInfo]:
-        """Choose the target for this device: the first of `preference` that is in the bundle, or its first one.
+        """Choose the target for this device: the first of `preference` that is in the bundle, or one that runs here.
 
         Raises:
             BundleError: none of `preference` is in the bundle.
         """
         targets = self.manifest.targets
-        name = next((p for p in preference or targets if p in targets), None)
+        ranked = sorted(targets, key=lambda t: (runtimes.installed(targets[t].runtime) is None, _rank(targets[t])))
+        name = next((p for p in preference or ranked if p in targets), None)
         if name is None:
             raise BundleError(
                 f"{self.path}: has no target {' or '.join(preference)}, only {', '.join(targets)}: "
                 "quantise the model for this device"
             )
         return name, targets[name]
+
+
+def _rank(info: TargetInfo) -> int:
+    return runtimes.NAMES.index(info.runtime) if info.runtime in runtimes.NAMES else len(runtimes.NAMES)
 
 
 def open_bundle(path: Path, *, trusted: Sequence[Path] = (), cache_dir: Path | None = None) -> Bundle:

@@ -73,7 +73,7 @@ def _open_model(config: ModelConfig, rules: Mapping[str, RuleConfig]) -> str:
     bundle = open_bundle(config.bundle, trusted=config.trusted_keys)
     context = Context.of(bundle, config.target, device="check", rules=rules)
     with open_segmenter(bundle, context.model.target, config.threads) as segmenter:
-        iou = selftest(bundle, segmenter)
+        iou = selftest(bundle, segmenter, context.model.target)
     signer = "a trusted key" if bundle.trusted else f"{bundle.signed_by}, not checked against model.trusted_keys"
     model = context.model
     return f"{model.name} release {model.release} on {model.target}: self-test IoU {iou:.3f}, signed by {signer}"

@@ -87,10 +87,10 @@ class FileInfo(_Part):
 
 
 class Probe(_Part):
-    """A picture and the class map that the network must give for it, at the network's output size."""
+    """A picture and the class maps that the network must give for it, at the network's output size."""
 
     picture: str
-    mask: str
+    masks: dict[Slug, str]  # by target: chips round differently
 
 
 class Manifest(_Part):
@@ -132,10 +132,12 @@ class Manifest(_Part):
             if not is_safe_name(name) or name in ("manifest.json", "signature"):
                 raise ValueError(f"files: {name[:80]!r} can't be the name of a file in a bundle")
         needed = {"receipt.json", self.reference.entry, *(t.entry for t in self.targets.values())}
-        needed |= {name for probe in self.probe for name in (probe.picture, probe.mask)}
+        needed |= {name for probe in self.probe for name in (probe.picture, *probe.masks.values())}
         missing = needed - self.files.keys()
         if missing:
             raise ValueError(f"files: {min(missing)} is named but not listed")
+        if any(probe.masks.keys() != self.targets.keys() for probe in self.probe):
+            raise ValueError("probe: every picture must have a mask for each target")
         if datetime.fromisoformat(self.created).tzinfo is None:
             raise ValueError("created must carry its time zone")
         return self

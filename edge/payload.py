@@ -41,7 +41,7 @@ class Context:
 
     @classmethod
     def of(cls, bundle: Bundle, target: str | None, *, device: str, rules: Mapping[str, RuleConfig]) -> Self:
-        """Describe `bundle` as run for `target`, by default its first one.
+        """Describe `bundle` as run for `target`, by default one that runs here.
 
         Raises:
             BundleError: no such target in the bundle.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +50,7 @@ class Segmenter:
 
 @contextmanager
 def open_segmenter(bundle: Bundle, target: str | None = None, threads: int = 0) -> Iterator[Segmenter]:
-    """Load `bundle` for `target`, by default its first one; `threads` 0 leaves the number to the runtime.
+    """Load `bundle` for `target`, by default one that runs here; `threads` 0 leaves the number to the runtime.
 
     Raises:
         BundleError: no such target in the bundle, or the installed runtime is not one it was measured with.
@@ -78,10 +77,9 @@ def _open(bundle: Bundle, name: str, info: TargetInfo, threads: int) -> Iterator
 
 
 def _check_version(bundle: Bundle, name: str, info: TargetInfo) -> None:
-    try:
-        installed = version(info.runtime)
-    except PackageNotFoundError:
-        return  # it may bear another distribution name; opening it will tell
+    installed = runtimes.installed(info.runtime)
+    if installed is None:
+        return  # opening it will tell
     lowest, _, below = info.version_range.removeprefix(">=").partition(",<")
     if _release(installed) < _release(lowest) or (below and _release(installed) >= _release(below)):
         raise BundleError(

@@ -25,8 +25,8 @@ AREA_SHARE, AREA_RELATIVE = 0.005, 0.1
 """Each class may differ by half a percent of the picture plus a tenth of its area."""
 
 
-def selftest(bundle: Bundle, segmenter: Segmenter) -> float:
-    """Run the probe pictures of `bundle` through `segmenter`; give the lowest foreground IoU.
+def selftest(bundle: Bundle, segmenter: Segmenter, target: str) -> float:
+    """Run the probe pictures of `bundle` through `segmenter`, opened for `target`; give the lowest foreground IoU.
 
     Raises:
         BundleError: this machine computes something else than the workshop did.
@@ -34,7 +34,7 @@ def selftest(bundle: Bundle, segmenter: Segmenter) -> float:
     """
     lowest = 1.0
     for probe in bundle.manifest.probe:
-        expected = _read_classes(bundle.file(probe.mask), len(bundle.manifest.classes))
+        expected = _read_classes(bundle.file(probe.masks[target]), len(bundle.manifest.classes))
         found = segmenter(read_picture(bundle.file(probe.picture))).classes
         lowest = min(lowest, _compare(bundle, probe.picture, found, expected))
     return lowest

@@ -61,7 +61,7 @@ def run_worker(config: Config, core: Connection, parent_pid: int) -> None:
         bundle = open_bundle(config.model.bundle, trusted=config.model.trusted_keys)
         context = payload.Context.of(bundle, config.model.target, device=config.device, rules=config.rules)
         with open_segmenter(bundle, context.model.target, config.model.threads) as segmenter:
-            selftest(bundle, segmenter)
+            selftest(bundle, segmenter, context.model.target)
             colours = [c.colour for c in bundle.manifest.classes]
             _inspect_for_ever(config, core, context, colours, segmenter)
     except EdgeloupeError as error:

@@ -30,7 +30,7 @@ from quantize.fold import processing
 from quantize.signing import signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -79,8 +79,8 @@ class Contents:
         )
 
 
-def write_probe(pictures: Sequence[Path], segmenter: Segmenter, folder: Path) -> tuple[Probe, ...]:
-    """Write probe pictures, at most 1024 px wide, and the class maps that `segmenter` gives for them.
+def write_probe(pictures: Sequence[Path], segmenters: Mapping[str, Segmenter], folder: Path) -> tuple[Probe, ...]:
+    """Write probe pictures, at most 1024 px wide, and the class maps that each target's segmenter gives for them.
 
     Raises:
         PictureError, ModelError: a picture can't be read, or the network fails.
@@ -88,15 +88,18 @@ def write_probe(pictures: Sequence[Path], segmenter: Segmenter, folder: Path) ->
     (folder / "probe").mkdir()
     made = []
     for number, path in enumerate(pictures, 1):
-        probe = Probe(picture=f"probe/{number}.jpg", mask=f"probe/{number}.png")
+        probe = Probe(
+            picture=f"probe/{number}.jpg", masks={target: f"probe/{number}-{target}.png" for target in segmenters}
+        )
         picture = read_picture(path)
         height, width = picture.shape[:2]
         if width > PROBE_WIDTH:
             size = (PROBE_WIDTH, round(height * PROBE_WIDTH / width))
             picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         _write(folder / probe.picture, cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
-        classes = segmenter(read_picture(folder / probe.picture)).classes
-        _write(folder / probe.mask, cv2.imencode(".png", classes)[1].tobytes())
+        for target, segmenter in segmenters.items():
+            classes = segmenter(read_picture(folder / probe.picture)).classes
+            _write(folder / probe.masks[target], cv2.imencode(".png", classes)[1].tobytes())
         made.append(probe)
     return tuple(made)
 

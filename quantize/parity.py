@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from quantize.score import PictureScore, focus_iou, quality, score_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from edge.bundle import Bundle
     from edge.frame import Picture
@@ -35,29 +37,31 @@ class PictureParity:
     between: Counts  # (classes, classes) pixels, float by row, INT8 by column
 
 
-def compare(bundle: Bundle, target: str, samples: Sequence[Sample], threads: int = 0) -> list[PictureParity]:
-    """Run float and INT8 over `samples` and score both at frame resolution.
+def compare(
+    bundle: Bundle, targets: Sequence[str], samples: Sequence[Sample], threads: int = 0
+) -> dict[str, list[PictureParity]]:
+    """Run float and the INT8 form of each target over `samples` and score all of them at frame resolution.
 
     Raises:
         BundleError, ModelError: the bundle can't be run here.
         DatasetError: a sample can't be used.
     """
     classes = class_specs(bundle.manifest)
-    results = []
-    with open_reference(bundle, threads) as reference, open_segmenter(bundle, target, threads) as small:
+    results: dict[str, list[PictureParity]] = {target: [] for target in targets}
+    with ExitStack() as stack:
+        reference = stack.enter_context(open_reference(bundle, threads))
+        small = {target: stack.enter_context(open_segmenter(bundle, target, threads)) for target in targets}
         for sample in tqdm(samples, desc="float against INT8", unit="picture", disable=None, leave=False):
             picture, truth = read_sample(sample, classes)
-            float_, int8 = reference(picture).on_frame(), small(picture).on_frame()
-            between = Confusion(len(classes))
-            between.add(int8, float_)
-            results.append(
-                PictureParity(
-                    sample=sample,
-                    float_=score_picture(float_, truth, len(classes)),
-                    int8=score_picture(int8, truth, len(classes)),
-                    between=between.counts,
-                )
-            )
+            float_ = reference(picture).on_frame()
+            scored = score_picture(float_, truth, len(classes))
+            for target, segmenter in small.items():
+                int8 = segmenter(picture).on_frame()
+                between = Confusion(len(classes))
+                between.add(int8, float_)
+                of_int8 = score_picture(int8, truth, len(classes))
+                found = PictureParity(sample=sample, float_=scored, int8=of_int8, between=between.counts)
+                results[target].append(found)
     return results
 
 
@@ -91,20 +95,20 @@ def agreement(between: Sequence[Counts], focus: int) -> Agreement:
     )
 
 
-def latency_ratio(bundle: Bundle, target: str, picture: Picture, *, rounds: int = 30, threads: int = 1) -> float:
-    """Give the time of the INT8 network over that of its own float form in the same runtime.
+def latency_ratio(
+    runtime: str, float_form: Path, int8_form: Path, picture: Picture, *, rounds: int = 30, threads: int = 1
+) -> float:
+    """Give the time of an INT8 network over that of its own float form in the same runtime.
 
     Both take turns on one prepared picture; medians; pre- and post-processing are inside both.
 
     Raises:
-        ModelError: the runtime can't run the float form.
+        ModelError: the runtime can't run one of them.
     """
-    info = bundle.manifest.targets[target]
-    files = [bundle.file(bundle.manifest.reference.entry), bundle.file(info.entry)]
     times: tuple[list[float], list[float]] = ([], [])
     with (
-        runtimes.create(info.runtime, files[0], threads=threads) as float_,
-        runtimes.create(info.runtime, files[1], threads=threads) as int8,
+        runtimes.create(runtime, float_form, threads=threads) as float_,
+        runtimes.create(runtime, int8_form, threads=threads) as int8,
     ):
         for _ in range(rounds + 3):
             for network, taken in zip((float_, int8), times, strict=True):

@@ -26,6 +26,11 @@ WEIGHTED = ("Conv", "ConvTranspose")
 QUANTISED = (*WEIGHTED, "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize", "Mul")
 """Operators that take integers."""
 
+ACTIVATIONS = ("Relu", "Clip")
+
+BOUNDED = (*WEIGHTED, "Add", "Mul")
+"""Operators that an activation is carried out with."""
+
 MOMENT_PICTURES = 60
 
 
@@ -55,6 +60,7 @@ class Style:
     fuse_additions: bool = True  # it adds within a convolution, whose own output is then not rounded in between
     share: tuple[str, ...] = ("Concat", "MaxPool")  # operators whose inputs and output have one grid
     channels: int = 1  # convolutions whose input channels are no multiple of this stay in floating point
+    whole: bool = False  # nothing runs in floating point: whatever flows has a grid, the logits too
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def observe(model: onnx.ModelProto, pictures: Sequence[Picture]) -> Observed:
         model: what `quantize.fold` made, as `quantize.equalise` left it.
         pictures: (H, W, 3) uint8 BGR at the network's input size.
     """
-    wiring, every = Wiring(model.graph), Style(fuse_additions=False)
+    wiring, every = Wiring(model.graph), Style(fuse_additions=False, whole=True)
     layers = [node for node in wiring.nodes if _is_rounded_layer(node, wiring, every)]
     return Observed(
         histograms(model, sorted({read.tensor for read in rounded_reads(wiring, every)}), pictures),
@@ -97,9 +103,7 @@ def rounded_reads(wiring: Wiring, style: Style) -> tuple[Read, ...]:
     """List the inputs of the network's own operators that are rounded."""
     reads = []
     for node in wiring.nodes:
-        if not node.name.startswith(NETWORK) or node.op_type not in QUANTISED:
-            continue
-        if node.op_type in WEIGHTED and not _is_rounded_layer(node, wiring, style):
+        if not _takes_integers(node, wiring, style):
             continue
         flowing = [
             Read(node.name, place, name)
@@ -111,6 +115,22 @@ def rounded_reads(wiring: Wiring, style: Style) -> tuple[Read, ...]:
             flowing = [read for read in flowing if read is not fused]
         reads += flowing
     return tuple(reads)
+
+
+def fused_activation(node: onnx.NodeProto, wiring: Wiring) -> onnx.NodeProto | None:
+    """Give the activation that only bounds what `node` makes, where nobody else reads that."""
+    readers = wiring.readers.get(node.output[0], [])
+    return readers[0] if node.op_type in BOUNDED and len(readers) == 1 and readers[0].op_type in ACTIVATIONS else None
+
+
+def _takes_integers(node: onnx.NodeProto, wiring: Wiring, style: Style) -> bool:
+    if not style.whole:
+        ours = node.name.startswith(NETWORK) and node.op_type in QUANTISED
+        return ours and (node.op_type not in WEIGHTED or _is_rounded_layer(node, wiring, style))
+    if not node.name.startswith(NETWORK):
+        return any(name in wiring.makers and wiring.makers[name].name.startswith(NETWORK) for name in node.input)
+    maker = wiring.makers.get(node.input[0])
+    return maker is None or fused_activation(maker, wiring) is not node
 
 
 def _is_rounded_layer(node: onnx.NodeProto, wiring: Wiring, style: Style) -> bool:

@@ -85,7 +85,7 @@ def receipt_of(bundle: Bundle) -> Receipt:
 def tool_versions() -> dict[str, str]:
     """List the versions of everything that has a say in the result."""
     versions = {"edgeloupe": __version__, "python": platform.python_version()}
-    for name in ("nncf", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "openvino"):
+    for name in ("ai-edge-litert", "nncf", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "openvino"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

@@ -13,7 +13,7 @@ from quantize.page import facts, key, page, tiles
 from quantize.score import focus_iou, severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edge.bundle import Bundle
@@ -27,43 +27,88 @@ if TYPE_CHECKING:
 KEY = key((("var(--float)", "float"), ("var(--int8)", "INT8")))
 
 
-def write_report(path: Path, bundle: Bundle, receipt: Receipt, target: str, measured: Sequence[PictureParity]) -> None:
-    """Write the report of one target to `path`.
+def write_report(path: Path, bundle: Bundle, receipt: Receipt, measured: Mapping[str, Sequence[PictureParity]]) -> None:
+    """Write the report of all targets to `path`.
+
+    Args:
+        path: of the page.
+        bundle: what was measured.
+        receipt: its proof.
+        measured: what was found on each picture, by target.
 
     Raises:
         BundleError, ModelError, DatasetError: as drawing the gallery's pictures does.
     """
-    rows = gallery(bundle, target, measured)
-    path.write_text(render(bundle.manifest, receipt, target, measured, rows), encoding="utf-8")
+    rows = {target: gallery(bundle, target, pictures) for target, pictures in measured.items()}
+    path.write_text(render(bundle.manifest, receipt, measured, rows), encoding="utf-8")
 
 
 def render(
-    manifest: Manifest, receipt: Receipt, target: str, measured: Sequence[PictureParity], rows: Sequence[Row]
+    manifest: Manifest,
+    receipt: Receipt,
+    measured: Mapping[str, Sequence[PictureParity]],
+    rows: Mapping[str, Sequence[Row]],
 ) -> str:
     """Give the page."""
-    proof = receipt.targets[target]
-    title = f"{receipt.name} on {target}"
+    parts = [_part(manifest, receipt, target, measured[target], rows[target]) for target in receipt.targets]
+    overview = _overview(receipt) if len(parts) > 1 else ""
     return page(
-        f"{title}: INT8 against float",
-        f"{_head(title, receipt, proof)}{_tiles(receipt, proof)}"
+        f"{receipt.name}: INT8 against float", f"{_head(receipt)}{overview}{''.join(parts)}{_facts(manifest, receipt)}"
+    )
+
+
+def _part(
+    manifest: Manifest, receipt: Receipt, target: str, measured: Sequence[PictureParity], rows: Sequence[Row]
+) -> str:
+    """Give what there is to see of one target."""
+    proof = receipt.targets[target]
+    word, kind = ("gate passed", "good") if proof.passed else ("gate not passed", "bad")
+    faults = "".join(f"<p>{escape(fault)}</p>" for fault in proof.faults)
+    made = facts((("Made INT8 by", proof.recipe), ("Tried", _tried(proof)), ("INT8 model", f"sha256 {proof.sha256}")))
+    return (
+        f'<header><h2>{escape(target)}</h2><span class="badge {kind}">{word}</span></header>{faults}'
+        f"{_tiles(receipt, proof)}"
         f'<section><h2>What INT8 changes</h2><div class="scroll">{_table(receipt, proof)}</div></section>'
         f'<div class="two"><section><h2>IoU by class</h2>{KEY}{iou_bars(proof.parity)}'
         f'<h2 class="next">IoU of {escape(manifest.focus)} by picture</h2>{_curve(manifest, measured)}</section>'
         f"<section><h2>Severity</h2>{KEY}{_scatter(manifest, measured)}</section></div>"
-        f"{_gallery(manifest, rows)}{_facts(manifest, receipt, proof)}",
+        f"{_gallery(manifest, rows)}<section><h2>How it was made</h2>{made}</section>"
     )
 
 
-def _head(title: str, receipt: Receipt, proof: TargetReceipt) -> str:
-    word, kind = ("gate passed", "good") if proof.passed else ("gate not passed", "bad")
-    faults = "".join(f"<p>{escape(fault)}</p>" for fault in proof.faults)
+def _head(receipt: Receipt) -> str:
     data = receipt.dataset
     return (
-        f'<header><h1>{escape(title)}</h1><span class="badge {kind}">{word}</span></header>'
+        f"<header><h1>{escape(receipt.name)}</h1></header>"
         f'<p class="soft">INT8 against its own float network on {data.pictures} pictures of {data.groups} objects '
         f"({escape(data.name)}, {escape(data.split)} split), at full picture resolution, "
-        f"from the files in this bundle.</p>{faults}"
+        f"from the files in this bundle.</p>"
     )
+
+
+def _overview(receipt: Receipt) -> str:
+    focus = receipt.focus
+    heads = ("Target", f"IoU of {focus}", "Change", "Masks agree, mean", "Worst tenth", "Of float's time", "Runtime")
+    rows = [
+        (
+            target,
+            percent(proof.parity.int8.iou[focus]),
+            f"{signed(-proof.parity.drop_points[focus])} pt",
+            percent(proof.parity.agreement.mean),
+            percent(proof.parity.agreement.p10),
+            f"{proof.latency.ratio:.2f}",
+            proof.latency.runtime,
+        )
+        for target, proof in receipt.targets.items()
+    ]
+    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<section><h2>Targets</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div></section>'
+
+
+def _tried(proof: TargetReceipt) -> str:
+    """List what was tried, with its agreement on the pictures to choose by."""
+    return "; ".join(f"{recipe}: {agreement:.4f}" for recipe, agreement in proof.tried.items())
 
 
 def _tiles(receipt: Receipt, proof: TargetReceipt) -> str:
@@ -141,24 +186,21 @@ def _gallery(manifest: Manifest, rows: Sequence[Row]) -> str:
     return f"<section><h2>Pictures</h2>{key(keys)}{shown}</section>"
 
 
-def _facts(manifest: Manifest, receipt: Receipt, proof: TargetReceipt) -> str:
+def _facts(manifest: Manifest, receipt: Receipt) -> str:
     calibration = receipt.calibration
     cover = ", ".join(f"{name} on {n}" for name, n in calibration.with_class.items())
-    tried = "; ".join(f"{recipe}: {agreement:.4f}" for recipe, agreement in proof.tried.items())
+    threads = {proof.latency.threads for proof in receipt.targets.values()}
     told = (
-        ("Made INT8 by", proof.recipe),
-        ("Tried, with agreement on the pictures to choose by", tried),
         ("Calibration", f"{calibration.pictures} pictures" + (f" ({cover})" if cover else "")),
         *(("Warning", warning) for warning in calibration.warnings),
         (
             "Gate",
             f"at most {receipt.gate.max_drop_points:g} points of any class, agreement {receipt.gate.min_agreement:g}",
         ),
-        ("Time", f"ratio of medians, in turns in one run, {proof.latency.threads} thread"),
+        ("Time", f"ratio of medians, in turns in one run, threads: {', '.join(map(str, sorted(threads)))}"),
         ("Machine", receipt.machine),
         ("Tools", ", ".join(f"{name} {version}" for name, version in receipt.tools.items())),
         ("Float model", f"sha256 {receipt.model_sha256}"),
-        ("INT8 model", f"sha256 {proof.sha256}"),
         ("Processing", f"sha256 {receipt.processing_sha256}"),
         ("Trained on", manifest.provenance),
         ("Licence", manifest.licence),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.frame import Picture
     from edge.mask import Plane
-    from quantize.targets import Candidate, Target
+    from quantize.targets import Candidate, Network, Target
 
 SPOT_PX = 5
 """Pictures on which float sees less than this many grid pixels of the focus class say nothing about it."""
@@ -31,15 +31,12 @@ class Tried:
     agreement: float  # mean IoU of the focus class between float and INT8, 0 to 1
 
 
-def shrink(
-    target: Target, folded: Path, calibration: Sequence[Picture], validation: Sequence[Picture], focus: int, out: Path
-) -> list[Tried]:
+def shrink(target: Target, network: Network, validation: Sequence[Picture], focus: int, out: Path) -> list[Tried]:
     """Make every candidate of `target` and rank them, best first; equals stay in the target's own order.
 
     Args:
         target: for which chip.
-        folded: the folded float network.
-        calibration: pictures for the ranges, (H, W, 3) uint8 BGR at the network's input size.
+        network: in float, with its calibration pictures.
         validation: pictures of the same kind to choose by; never those of the test split.
         focus: index of the class whose masks are compared.
         out: where candidates are written.
@@ -47,10 +44,10 @@ def shrink(
     Raises:
         ModelError: the network can't be made small or run.
     """
-    reference = _class_maps("onnxruntime", folded, validation)
+    reference = _class_maps("onnxruntime", network.folded, validation)
     tried = [
         Tried(candidate=c, agreement=_agreement(reference, _class_maps(target.runtime, c.entry, validation), focus))
-        for c in target.candidates(folded, calibration, out)
+        for c in target.candidates(network, out)
     ]
     return sorted(tried, key=lambda t: -t.agreement)
 

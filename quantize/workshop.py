@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ from quantize.report import write_report
 from quantize.shrink import Tried, shrink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -60,7 +61,7 @@ class Order:
 
     model: Path  # plain float ONNX with its card
     data: Path
-    target: str
+    targets: tuple[str, ...]  # names in quantize.targets
     output: Path
     key: Ed25519PrivateKey
     created: str  # RFC 3339
@@ -77,7 +78,7 @@ def quantize(order: Order) -> Receipt:
         ModelError, DatasetError, BundleError: the model, the pictures or the result can't be used.
     """
     model, card = load_model(order.model)
-    target = targets.create(order.target)
+    chosen = {name: targets.create(name) for name in order.targets}
     calibration = calibrate.choose(order.data, card, order.calibration)
     validation = _validation(order.data)
     samples, split = list_samples(order.data, "test")
@@ -86,28 +87,39 @@ def quantize(order: Order) -> Receipt:
         (folder / "reference").mkdir(parents=True)
         onnx.save(fold(model, card), folder / REFERENCE)
         pictures = _prepared(validation, card) or calibration.pictures
-        tried = shrink(
-            target, folder / REFERENCE, calibration.pictures, pictures, card.focus_id, Path(scratch) / "tried"
-        )
-        info = _place(tried[0], target, order.target, folder)
+        network = targets.Network(folder / REFERENCE, calibration.pictures)
+        tried = {
+            name: shrink(target, network, pictures, card.focus_id, Path(scratch) / "tried" / name)
+            for name, target in chosen.items()
+        }
+        infos = {name: _place(tried[name][0], target, name, folder) for name, target in chosen.items()}
         contents = Contents(
             card=card,
             release=order.release,
             output=output_size(model),
-            targets={order.target: info},
+            targets=infos,
             reference=TargetInfo(
                 runtime="onnxruntime", precision="float32", entry=REFERENCE, version_range=">=1.20,<2"
             ),
-            probe=_probe(validation or samples, card, info, folder),
+            probe=_probe(validation or samples, card, infos, folder),
             created=order.created,
         )
         draft = _draft(order, card, calibration, samples, split, folder)
         _seal(folder, contents, draft, order.key)
-        measured, receipt = _measure(open_bundle(folder), order, draft, samples, tried)
-        if receipt.targets[order.target].passed:
-            write_report(folder / "report.html", open_bundle(folder), receipt, order.target, measured)
+        bundle = open_bundle(folder)
+        measured = compare(bundle, order.targets, samples, order.threads)
+        picture = prepare(read_picture(samples[0].picture), card.input.width, card.input.height)
+        proofs = {}
+        for name, target in chosen.items():
+            files = target.float_form(network, Path(scratch)), bundle.file(infos[name].entry)
+            ratio = latency_ratio(target.runtime, *files, picture, threads=LATENCY_THREADS)
+            proofs[name] = _proof(bundle, order.gate, tried[name], measured[name], infos[name], ratio)
+        receipt = draft.model_copy(update={"targets": proofs})
+        if all(proof.passed for proof in proofs.values()):
+            write_report(folder / "report.html", bundle, receipt, measured)
             _seal(folder, contents, receipt, order.key)
-            _prove(open_bundle(folder), order.target)
+            for name in order.targets:
+                _prove(open_bundle(folder), name)
             pack(folder, order.output)
     return receipt
 
@@ -134,15 +146,20 @@ def _place(best: Tried, target: targets.Target, name: str, folder: Path) -> Targ
     )
 
 
-def _probe(samples: Sequence[Sample], card: ModelCard, info: TargetInfo, folder: Path) -> tuple[Probe, ...]:
+def _probe(
+    samples: Sequence[Sample], card: ModelCard, infos: Mapping[str, TargetInfo], folder: Path
+) -> tuple[Probe, ...]:
     """Choose probe pictures with a good deal of the focus class, and one with little or none."""
     step = max(1, len(samples) // VALIDATION_PICTURES)
     areas = [(int((s.class_map(card.classes) == card.focus_id).sum()), s.picture) for s in samples[::step]]
     ranked = [path for _, path in sorted(areas)]
     places = np.linspace(len(ranked) - 1, 0, min(PROBES, len(ranked))).round().astype(int)
-    with runtimes.create(info.runtime, folder / info.entry) as runtime:
-        segmenter = Segmenter(runtime, width=card.input.width, height=card.input.height)
-        return write_probe([ranked[i] for i in places], segmenter, folder)
+    with ExitStack() as stack:
+        segmenters = {}
+        for target, info in infos.items():
+            runtime = stack.enter_context(runtimes.create(info.runtime, folder / info.entry))
+            segmenters[target] = Segmenter(runtime, width=card.input.width, height=card.input.height)
+        return write_probe([ranked[i] for i in places], segmenters, folder)
 
 
 def _draft(
@@ -173,17 +190,18 @@ def _seal(folder: Path, contents: Contents, receipt: Receipt, key: Ed25519Privat
     seal(folder, contents, key)
 
 
-def _measure(
-    bundle: Bundle, order: Order, draft: Receipt, samples: Sequence[Sample], tried: Sequence[Tried]
-) -> tuple[list[PictureParity], Receipt]:
-    """Measure the bundle as it stands on the disk: what is shipped is what was measured."""
-    measured = compare(bundle, order.target, samples, order.threads)
+def _proof(
+    bundle: Bundle,
+    gate: Gate,
+    tried: Sequence[Tried],
+    measured: Sequence[PictureParity],
+    info: TargetInfo,
+    ratio: float,
+) -> TargetReceipt:
+    """Put together what was measured of the bundle as it stands on the disk: what is shipped is what was measured."""
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
-    faults = order.gate.faults(parity)
-    info, size = bundle.manifest.targets[order.target], bundle.manifest.input
-    picture = prepare(read_picture(samples[0].picture), size.width, size.height)
-    ratio = latency_ratio(bundle, order.target, picture, threads=LATENCY_THREADS)
-    proof = TargetReceipt(
+    faults = gate.faults(parity)
+    return TargetReceipt(
         runtime=info.runtime,
         recipe=tried[0].candidate.recipe,
         tried={t.candidate.recipe: t.agreement for t in tried},
@@ -193,9 +211,8 @@ def _measure(
         passed=not faults,
         faults=faults,
     )
-    return measured, draft.model_copy(update={"targets": {order.target: proof}})
 
 
 def _prove(bundle: Bundle, target: str) -> None:
     with open_segmenter(bundle, target) as segmenter:
-        selftest(bundle, segmenter)
+        selftest(bundle, segmenter, target)

@@ -94,7 +94,7 @@ def scripted_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "targets": {"cpu": target},
         "reference": {**target, "precision": "float32"},
         "files": files,
-        "probe": [{"picture": "probe/1.png", "mask": "probe/1-mask.png"}],
+        "probe": [{"picture": "probe/1.png", "masks": {"cpu": "probe/1-mask.png"}}],
         "licence": "Apache-2.0",
         "provenance": "made by the tests",
         "created": "2026-11-21T00:00:00Z",

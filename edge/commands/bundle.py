@@ -64,6 +64,7 @@ def _selftest(bundle: Bundle) -> dict[str, object]:
     from edge.segment import open_segmenter
     from edge.selftest import selftest
 
-    with open_segmenter(bundle) as segmenter:
-        lowest = selftest(bundle, segmenter)
+    target, _ = bundle.target_for()
+    with open_segmenter(bundle, target) as segmenter:
+        lowest = selftest(bundle, segmenter, target)
     return {"self_test": f"passed on {len(bundle.manifest.probe)} pictures, lowest foreground IoU {lowest:.4f}"}

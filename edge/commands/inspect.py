@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one result per line")
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="write each picture with its regions drawn in")
     parser.add_argument("--masks", type=Path, metavar="DIR", help="write each class map as index PNG, picture size")
-    parser.add_argument("--target", help="which of the bundle's targets (default: the first)")
+    parser.add_argument("--target", help="which of the bundle's targets (default: one that runs here)")
     parser.add_argument("--threads", type=int, default=0, help="0 leaves the number to the runtime")
     parser.add_argument("--min-score", type=float, default=0.5, help="regions below are ignored (default: %(default)s)")
     parser.add_argument("--min-area", type=int, default=50, metavar="PX", help="likewise (default: %(default)s)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Protocol, Self
 
 from edge.errors import ModelError
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from edge.frame import Picture
     from edge.mask import Plane
 
-NAMES = ("openvino", "onnxruntime", "scripted")
+NAMES = ("openvino", "litert", "onnxruntime", "scripted")
+"""The one that a device with several runs a bundle on comes first."""
+
+PACKAGES = {"litert": "ai-edge-litert"}
+"""Where a runtime's package has another name than the runtime."""
 
 
 class Runtime(Protocol):
@@ -37,6 +42,14 @@ class Runtime(Protocol):
         The arrays are the caller's own. Raises ModelError.
         """
         ...
+
+
+def installed(name: str) -> str | None:
+    """Give the version of a runtime's package; none where it is not installed, or the runtime needs none."""
+    try:
+        return version(PACKAGES.get(name, name))
+    except PackageNotFoundError:
+        return None
 
 
 def create(name: str, model: Path, *, threads: int = 0) -> Runtime:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reject", action="append", metavar="CLASS", help="class that makes a part defective; default: the focus class"
     )
-    parser.add_argument("--target", metavar="NAME", help="of a bundle; default: its first")
+    parser.add_argument("--target", metavar="NAME", help="of a bundle; default: one that runs here")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page for people")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--class", dest="name", metavar="NAME", help="all that is seen as it; default: the focus class")
     what.add_argument("--region", type=_place, metavar="X,Y", help="the region at this pixel, whatever its class")
-    parser.add_argument("--target", metavar="NAME", help="of a bundle; default: its first")
+    parser.add_argument("--target", metavar="NAME", help="of a bundle; default: one that runs here")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all)")
 
 

@@ -16,7 +16,7 @@ NEEDS = ("onnxruntime",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="pictures with masks, split or not")
-    parser.add_argument("--target", metavar="NAME", help="default: the bundle's first")
+    parser.add_argument("--target", metavar="NAME", help="default: one that runs here")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all)")
     parser.add_argument("--json", action="store_true")
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     target, _ = bundle.target_for([args.target] if args.target else ())
     receipt = receipt_of(bundle)
     samples, _ = list_samples(args.data, args.split)
-    measured = compare(bundle, target, samples, args.threads)
+    measured = compare(bundle, [target], samples, args.threads)[target]
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
     faults = receipt.gate.faults(parity)
     if args.json:

@@ -16,7 +16,9 @@ NEEDS = ("nncf", "onnx", "onnxruntime")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="what `edgeloupe export` wrote")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="pictures with masks, split or not")
-    parser.add_argument("--target", required=True, metavar="NAME", help="the device's chip: openvino")
+    parser.add_argument(
+        "--target", required=True, metavar="NAMES", help="the device's chip: openvino, cpu, several with commas, or all"
+    )
     parser.add_argument("--max-drop", type=float, default=0.5, metavar="PT", help="IoU points any class may lose")
     parser.add_argument(
         "--min-agreement", type=float, default=0.95, metavar="X", help="mean IoU of float and INT8 masks, 0 to 1"
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     order = Order(
         model=args.model,
         data=args.data,
-        target=args.target,
+        targets=_targets(args.target),
         output=output,
         key=read_key(key),
         created=rfc3339(SystemClock().wall_s()),
@@ -59,17 +61,24 @@ def run(args: argparse.Namespace) -> int:
         threads=args.threads,
     )
     receipt = quantize(order)
-    proof = receipt.targets[args.target]
     for warning in receipt.calibration.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if args.json:
         print(receipt.model_dump_json(indent=1))
     else:
-        print(parity_table(proof.parity, receipt.focus))
-        print(f"{proof.recipe}; {proof.latency.ratio:.2f} of float's time in {proof.latency.runtime}")
-    if not proof.passed:
-        print(f"edgeloupe: gate not passed, no bundle written: {'; '.join(proof.faults)}", file=sys.stderr)
+        for target, proof in receipt.targets.items():
+            print(f"{target}: {proof.recipe}; {proof.latency.ratio:.2f} of float's time in {proof.latency.runtime}")
+            print(f"{parity_table(proof.parity, receipt.focus)}\n")
+    faults = [f"{target}: {fault}" for target, proof in receipt.targets.items() for fault in proof.faults]
+    if faults:
+        print(f"edgeloupe: gate not passed, no bundle written: {'; '.join(faults)}", file=sys.stderr)
         return 1
     if not args.json:
         print(f"{output}: release {args.release}, {output.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _targets(given: str) -> tuple[str, ...]:
+    from quantize.targets import NAMES
+
+    return NAMES if given == "all" else tuple(dict.fromkeys(given.split(",")))

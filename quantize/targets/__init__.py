@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from edge.errors import ModelError
+from quantize.canonical import read_onnx
+from quantize.equalise import equalise
+from quantize.plan import observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from edge.frame import Picture
+    import onnx
 
-NAMES = ("openvino",)
+    from edge.frame import Picture
+    from quantize.plan import Observed
+
+NAMES = ("openvino", "cpu")
+
+
+class Network:
+    """A folded float network and pictures of what it is shown; what every target needs of it is worked out once."""
+
+    def __init__(self, folded: Path, pictures: Sequence[Picture]) -> None:
+        self.folded = folded  # what `quantize.fold` made; its pre- and post-processing stays in float
+        self.pictures = pictures  # for calibration, (H, W, 3) uint8 BGR at the network's input size
+
+    @cached_property
+    def equalised(self) -> onnx.ModelProto:
+        """The same network with channels of like ranges. Raises ModelError."""
+        return equalise(read_onnx(self.folded), self.pictures)
+
+    @cached_property
+    def observed(self) -> Observed:
+        """What flows through it. Raises ModelError."""
+        return observe(self.equalised, self.pictures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +56,23 @@ class Target(Protocol):
     runtime: str  # who runs it on the device: a name in edge.runtimes
     version_range: str  # of the runtime's package, as `>=2026.1,<2027`
 
-    def candidates(self, folded: Path, pictures: Sequence[Picture], out: Path) -> Iterator[Candidate]:
-        """Make INT8 forms of a folded float ONNX file one after the other, the one most likely to be kept first.
+    def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
+        """Make INT8 forms of a network one after the other, the one most likely to be kept first.
 
         Args:
-            folded: what `quantize.fold` made; its pre- and post-processing stays in float.
-            pictures: calibration pictures, (H, W, 3) uint8 BGR at the network's input size.
+            network: to be made small.
             out: a folder; each candidate gets its own folder in it.
 
         Raises:
             ModelError: the network can't be made small for this target.
+        """
+        ...
+
+    def float_form(self, network: Network, out: Path) -> Path:
+        """Give a file of the same network in float for this target's runtime; in `out`, if one has to be made.
+
+        Raises:
+            ModelError: the network can't be written for it.
         """
         ...
 

@@ -15,10 +15,8 @@ from tqdm import tqdm
 
 from edge.errors import ModelError
 from edge.runtimes.openvino import core
-from quantize.canonical import read_onnx
-from quantize.equalise import equalise
 from quantize.fold import POST, PRE
-from quantize.plan import Style, make_plan, observe
+from quantize.plan import Style, make_plan
 from quantize.qdq import write_qdq
 from quantize.targets import Candidate
 
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.frame import Picture
+    from quantize.targets import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +58,15 @@ class OpenVinoTarget:
     runtime = "openvino"
     version_range = ">=2026.1,<2028"
 
-    def candidates(self, folded: Path, pictures: Sequence[Picture], out: Path) -> Iterator[Candidate]:
+    def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
         """Quantise by our own plan, then with each of NNCF's `RECIPES`; pre- and post-processing stay in float."""
-        equal = equalise(read_onnx(folded), pictures)
-        observed = observe(equal, pictures)
+        equal = network.equalised
         for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
             folder = out / f"planned-{'fused' if fused else 'plain'}"
             folder.mkdir(parents=True)
-            onnx.save(write_qdq(equal, make_plan(equal, observed, Style(fuse_additions=fused))), folder / "model.onnx")
+            onnx.save(
+                write_qdq(equal, make_plan(equal, network.observed, Style(fuse_additions=fused))), folder / "model.onnx"
+            )
             openvino.save_model(_read(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
             (folder / "model.onnx").unlink()
             method = f"equalised, least squared error, compensated rounding, {told}"
@@ -77,12 +77,19 @@ class OpenVinoTarget:
             progress = tqdm(desc=f"quantising {number}/{len(RECIPES)}", unit="picture", disable=None, leave=False)
             with progress:
                 try:
-                    model = _quantize(_read(folded), pictures, recipe, progress)
+                    model = _quantize(_read(network.folded), network.pictures, recipe, progress)
                 except (RuntimeError, ValueError) as error:
-                    raise ModelError(f"{folded}: NNCF refuses it: {str(error).strip().splitlines()[-1]}") from error
+                    raise ModelError(
+                        f"{network.folded}: NNCF refuses it: {str(error).strip().splitlines()[-1]}"
+                    ) from error
             entry = folder / "model.xml"
             openvino.save_model(model, entry, compress_to_fp16=False)
             yield Candidate(recipe=recipe.text, entry=entry)
+
+    def float_form(self, network: Network, out: Path) -> Path:
+        """Give the folded file itself: OpenVINO reads ONNX."""
+        del out
+        return network.folded
 
 
 def create() -> OpenVinoTarget:

@@ -10,7 +10,9 @@ import pytest
 
 from edge import runtimes
 from edge.errors import ModelError
+from quantize.flatfile import FlatFile
 from quantize.fold import fold
+from quantize.tflite import write_tflite
 from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network
 
 if TYPE_CHECKING:
@@ -21,10 +23,17 @@ READERS = tuple(name for name in runtimes.NAMES if name != "scripted")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "folded.onnx"
-    onnx.save(fold(toy_network(), toy_card()), path)
-    return path
+def forms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One network in each format, by the ending of its name."""
+    folded, folder = fold(toy_network(), toy_card()), tmp_path_factory.mktemp("model")
+    onnx.save(folded, folder / "folded.onnx")
+    (folder / "folded.tflite").write_bytes(write_tflite(folded, None))
+    return {path.suffix: path for path in folder.iterdir()}
+
+
+@pytest.fixture
+def model(name: str, forms: dict[str, Path]) -> Path:
+    return forms[".tflite" if name == "litert" else ".onnx"]
 
 
 def _red_square() -> np.ndarray:
@@ -84,8 +93,16 @@ def test_a_file_that_is_no_network_is_refused_in_one_line(name: str, content: by
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_network_that_is_not_folded_is_refused(name: str, tmp_path: Path) -> None:
-    onnx.save(toy_network(), tmp_path / "plain.onnx")
-    with pytest.raises(ModelError, match="two outputs"), runtimes.create(name, tmp_path / "plain.onnx"):
+    path = tmp_path / "plain"
+    if name == "litert":
+        file = FlatFile("one output")
+        places = [file.tensor(what, (1, 4, 4, 1), np.float32) for what in ("a", "b")]
+        file.operator("RELU", 1, places[:1], places[1:])
+        path.write_bytes(file.packed(places[:1], places[1:]))
+    else:
+        path = path.with_suffix(".onnx")
+        onnx.save(toy_network(), path)
+    with pytest.raises(ModelError, match="two outputs"), runtimes.create(name, path):
         pass
 
 
@@ -95,6 +112,6 @@ def test_a_runtime_that_is_not_open_says_so(name: str, model: Path) -> None:
         runtimes.create(name, model).infer(_red_square())
 
 
-def test_an_unknown_runtime_is_refused_with_the_known_ones(model: Path) -> None:
+def test_an_unknown_runtime_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="must be one of openvino"):
-        runtimes.create("abacus", model)
+        runtimes.create("abacus", tmp_path)

@@ -30,13 +30,16 @@ def test_every_candidate_runs_on_its_runtime_and_agrees_with_float(name: str, tm
         expected = [runtime.infer(p)[0] for p in pictures]
     target = targets.create(name)
     assert target.runtime in runtimes.NAMES
-    candidates = list(target.candidates(folded, pictures, tmp_path / "out"))
+    network = targets.Network(folded, pictures)
+    candidates = list(target.candidates(network, tmp_path / "out"))
     assert candidates
     assert len({c.recipe for c in candidates}) == len({c.entry.parent for c in candidates}) == len(candidates)
     for candidate in candidates:
         with runtimes.create(target.runtime, candidate.entry, threads=1) as runtime:
             found = [runtime.infer(p)[0] for p in pictures]
         assert np.mean([(a == b).mean() for a, b in zip(expected, found, strict=True)]) > 0.99
+    with runtimes.create(target.runtime, target.float_form(network, tmp_path), threads=1) as runtime:
+        assert all(np.array_equal(a, runtime.infer(p)[0]) for a, p in zip(expected, pictures, strict=True))
 
 
 def test_an_unknown_target_is_refused_with_the_known_ones() -> None:
@@ -48,4 +51,4 @@ def test_an_unknown_target_is_refused_with_the_known_ones() -> None:
 def test_a_file_that_is_no_network_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"hello")
     with pytest.raises(ModelError, match=r"x\.onnx"):
-        next(targets.create(name).candidates(tmp_path / "x.onnx", [], tmp_path / "out"))
+        next(targets.create(name).candidates(targets.Network(tmp_path / "x.onnx", []), tmp_path / "out"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge import segment as segment_module
+from edge import runtimes
 from edge.bundle import open_bundle
 from edge.errors import BundleError, ModelError
 from edge.runtimes.scripted import Scripted
@@ -71,7 +71,7 @@ def test_a_runtime_outside_the_measured_range_is_refused(
     odd = type(bundle)(
         path=bundle.path, manifest=manifest, receipt={}, sha256="", signed_by=bundle.signed_by, trusted=False
     )
-    monkeypatch.setattr(segment_module, "version", lambda _: installed)
+    monkeypatch.setattr(runtimes, "installed", lambda _: installed)
     if fits:
         with open_segmenter(odd) as segmenter:
             assert segmenter(_picture()).classes.any()

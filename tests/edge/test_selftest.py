@@ -46,7 +46,7 @@ class _Odd(Scripted):
 def test_the_same_chip_passes(scripted_bundle: Path) -> None:
     bundle = open_bundle(scripted_bundle)
     with open_segmenter(bundle) as segmenter:
-        assert selftest(bundle, segmenter) == 1.0
+        assert selftest(bundle, segmenter, "cpu") == 1.0
 
 
 @pytest.mark.parametrize("fault", ["colours swapped", "shifted", "unknown class", "smaller"])
@@ -54,9 +54,9 @@ def test_a_faulty_chip_is_refused(fault: str, scripted_bundle: Path) -> None:
     bundle = open_bundle(scripted_bundle)
     segmenter = Segmenter(_Odd(bundle.path, fault), width=160, height=120)
     with pytest.raises(BundleError, match="self-test on probe/1"):
-        selftest(bundle, segmenter)
+        selftest(bundle, segmenter, "cpu")
 
 
 def test_rounding_at_the_edge_passes(scripted_bundle: Path) -> None:
     bundle = open_bundle(scripted_bundle)
-    assert 0.9 <= selftest(bundle, Segmenter(_Odd(bundle.path, "grown"), width=160, height=120)) < 1
+    assert 0.9 <= selftest(bundle, Segmenter(_Odd(bundle.path, "grown"), width=160, height=120), "cpu") < 1

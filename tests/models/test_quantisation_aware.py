@@ -164,13 +164,14 @@ def integer_iou(checkpoint: Checkpoint, toys: Path, folder: Path) -> float:
     """Quantise after training, as the workshop does first, and score on the device's own runtime."""
     from edge import runtimes
     from quantize.fold import fold, load_model
+    from quantize.targets import Network
     from quantize.targets.openvino import OpenVinoTarget
 
     folder.mkdir()
     export(checkpoint, folder / "plain.onnx")
     onnx.save(fold(*load_model(folder / "plain.onnx")), folder / "folded.onnx")
     pictures = [one.picture for one in views_of(toys, "train")]
-    candidates = OpenVinoTarget().candidates(folder / "folded.onnx", pictures, folder)
+    candidates = OpenVinoTarget().candidates(Network(folder / "folded.onnx", pictures), folder)
     candidate = next(one for one in candidates if one.recipe.startswith("nncf"))  # our own plan equalises outliers
     confusion = Confusion(2)
     with runtimes.create("openvino", candidate.entry) as network:

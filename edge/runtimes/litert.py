@@ -1,0 +1,88 @@
+"""LiteRT on the CPU: full-integer TFLite files through XNNPACK."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from edge.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+    from edge.frame import Picture
+    from edge.mask import Plane
+
+
+class LiteRt:
+    """One TFLite file in one interpreter."""
+
+    def __init__(self, model: Path, threads: int) -> None:
+        self._model = model
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._interpreter: Interpreter | None = None
+        self._picture = 0
+        self._planes: list[int] = []
+
+    def __enter__(self) -> Self:
+        try:
+            with _without_notices():
+                interpreter = Interpreter(str(self._model), num_threads=self._threads)
+                interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{self._model}: LiteRT refuses it: {str(error).strip().splitlines()[-1]}") from error
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 2:
+            raise ModelError(f"{self._model}: must have one input (picture) and two outputs (classes, scores)")
+        self._picture, self._planes = inputs[0]["index"], [output["index"] for output in outputs]
+        self._interpreter = interpreter
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._interpreter = None
+
+    def infer(self, picture: Picture) -> tuple[Plane, Plane]:
+        if self._interpreter is None:
+            raise ModelError(f"{self._model}: is not open: enter the runtime first")
+        try:
+            self._interpreter.set_tensor(self._picture, picture[None])
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{self._model}: inference failed: {str(error).strip().splitlines()[-1]}") from error
+        classes, scores = (np.asarray(self._interpreter.get_tensor(place)[0], np.uint8) for place in self._planes)
+        return classes, scores
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Keep LiteRT from announcing on standard error which kernels it found; it has no switch for that.
+
+    Whatever else is written there meanwhile is passed on afterwards.
+    """
+    sys.stderr.flush()
+    with os.fdopen(os.memfd_create("stderr"), "w+b") as aside:
+        real = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+            aside.seek(0)
+            for line in aside:
+                if not line.startswith(b"INFO: "):
+                    os.write(2, line)
+
+
+def create(model: Path, threads: int) -> LiteRt:
+    """Make the runtime; nothing is loaded yet."""
+    return LiteRt(model, threads)

@@ -1,0 +1,44 @@
+"""Plain processors: our own plan as a full-integer TFLite file for LiteRT, which runs it fastest.
+
+See docs/decisions/0008-cpu.md for what was compared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quantize.plan import make_plan
+from quantize.targets import Candidate
+from quantize.tflite import STYLE, write_tflite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from quantize.targets import Network
+
+
+class CpuTarget:
+    """x86-64 and Arm, through XNNPACK."""
+
+    runtime = "litert"
+    version_range = ">=2.1,<3"
+
+    def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
+        """Quantise by our own plan."""
+        plan = make_plan(network.equalised, network.observed, STYLE)
+        entry = out / "planned" / "model.tflite"
+        entry.parent.mkdir(parents=True)
+        entry.write_bytes(write_tflite(network.equalised, plan))
+        yield Candidate(recipe="equalised, least squared error, compensated rounding, integers throughout", entry=entry)
+
+    def float_form(self, network: Network, out: Path) -> Path:
+        """Write the network in float."""
+        path = out / "float.tflite"
+        path.write_bytes(write_tflite(network.equalised, None))
+        return path
+
+
+def create() -> CpuTarget:
+    """Make the target."""
+    return CpuTarget()

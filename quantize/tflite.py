@@ -1,0 +1,457 @@
+"""TFLite: a plan written as a full-integer file, for LiteRT on processors and for the Edge TPU.
+
+The file takes `picture`, (1, H, W, 3) uint8 BGR, and gives `classes` and `scores`, both (1, h, w) uint8, as what
+`quantize.fold` makes does. Which grids an operator reads and writes stands in LiteRT's "8-bit quantization
+specification"; which version of it takes INT8, in TensorFlow's `lite/tools/versioning/op_version.cc`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import shape_inference
+
+from edge.errors import ModelError
+from quantize.flatfile import KINDS, FlatFile
+from quantize.fold import NETWORK, POST, PRE
+from quantize.grids import Grid, grid_over
+from quantize.plan import Style, fused_activation
+from quantize.rounding import MOST, Weights
+from quantize.windows import SAME, VALID, laid, nearest_pixels, pair
+from quantize.wiring import Wiring, attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import onnx
+    from numpy.typing import NDArray
+
+    from quantize.plan import Plan
+
+STYLE = Style(fuse_additions=False, share=("AveragePool", "Concat", "MaxPool", "Pad", "Resize"), whole=True)
+"""What full-integer TFLite wants of a plan: operators that only move or mix numbers read and write one grid."""
+
+NONE, RELU, RELU_N1_TO_1, RELU6 = range(4)
+ACTIVATIONS = {RELU: "RELU", RELU_N1_TO_1: "RELU_N1_TO_1", RELU6: "RELU6"}
+
+UINT8, INT32, FLOAT32 = (KINDS[np.dtype(kind)] for kind in (np.uint8, np.int32, np.float32))
+LOWEST = -128
+LARGEST_BIAS = 2**30
+"""Biases are INT32, in steps of input times weight."""
+
+PROBABILITY = Grid(1 / 256, 0, symmetric=False)
+"""LOGISTIC writes this grid and no other."""
+
+
+def write_tflite(model: onnx.ModelProto, plan: Plan | None) -> bytes:
+    """Give the file.
+
+    Args:
+        model: the folded network, as `quantize.equalise` left it.
+        plan: of `STYLE`; without one, the file computes in float32.
+
+    Raises:
+        ModelError: TFLite has no such operator as a node, which is named.
+    """
+    return _Writer(model, plan).written()
+
+
+class _Writer:
+    def __init__(self, model: onnx.ModelProto, plan: Plan | None) -> None:
+        graph = shape_inference.infer_shapes(model).graph
+        self._wiring = Wiring(graph)
+        self._plan = plan
+        self._shapes = {
+            value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+            for value in (*graph.input, *graph.value_info, *graph.output)
+        }
+        self._normalisation = tuple(self._wiring.constants[f"{PRE}{name}"].ravel() for name in ("mean", "std"))
+        self._file = FlatFile("edgeloupe")
+        self._places: dict[str, int] = {}  # of what flows, by its name in the graph
+        self._writers: dict[str, Callable[[onnx.NodeProto, onnx.NodeProto | None], None]] = {
+            "Add": self._elementwise,
+            "AveragePool": self._pool,
+            "Clip": self._activation,
+            "Concat": self._concat,
+            "Conv": self._conv,
+            "ConvTranspose": self._conv_transpose,
+            "GlobalAveragePool": self._mean,
+            "MaxPool": self._pool,
+            "Mul": self._elementwise,
+            "Pad": self._pad,
+            "ReduceMean": self._mean,
+            "Relu": self._activation,
+            "Resize": self._resize,
+            "Sigmoid": self._sigmoid,
+            "Sub": self._elementwise,
+        }
+        self._pixels: dict[str, Grid] = {}  # the network's input, where that is pixels as they come
+
+    def written(self) -> bytes:
+        picture = self._front()
+        fused: set[str] = set()
+        for node in self._wiring.nodes:
+            if not node.name.startswith(NETWORK) or node.name in fused:
+                continue
+            write = self._writers.get(node.op_type)
+            if write is None:
+                raise _refused(node, "TFLite has no integer operator for it")
+            activation = fused_activation(node, self._wiring)
+            if activation is not None:
+                fused.add(activation.name)
+            write(node, activation)
+            if activation is not None:
+                self._clamp(activation)
+        ends = (node for node in self._wiring.nodes if node.name.startswith(POST))
+        logits = next(name for node in ends for name in node.input if name in self._places)
+        return self._file.packed([picture], self._tail(logits))
+
+    # Tensors
+
+    def _grid(self, name: str) -> Grid | None:
+        return self._plan.grids[name] if self._plan else None
+
+    def _tensor(self, name: str, grid: Grid | None, shape: Sequence[int]) -> int:
+        if grid is None:
+            return self._file.tensor(name, shape, np.float32)
+        return self._file.tensor(name, shape, np.int8, grid.scale, _zero(grid))
+
+    def _made(self, node: onnx.NodeProto, activation: onnx.NodeProto | None = None) -> int:
+        """Add the tensor that a node, or the activation carried out with it, makes."""
+        name = (activation or node).output[0]
+        self._places[name] = self._tensor(name, self._grid(name), self._nhwc(name))
+        return self._places[name]
+
+    def _nhwc(self, name: str) -> tuple[int, ...]:
+        shape = self._shapes.get(name, ())
+        if len(shape) != 4:
+            raise ModelError(
+                f"tensor {name!r}: has {len(shape)} dimensions: TFLite files are written for maps, which have 4"
+            )
+        return shape[0], shape[2], shape[3], shape[1]
+
+    def _read(self, name: str, node: onnx.NodeProto) -> int:
+        """Give what flows in, or a constant as integers."""
+        if name in self._places:
+            return self._places[name]
+        values = self._wiring.constants[name]
+        values = values.reshape((1,) * (4 - values.ndim) + values.shape).transpose(0, 2, 3, 1)
+        if not self._plan:
+            return self._file.constant(f"{node.name}/{name}", values.astype(np.float32))
+        grid = grid_over(float(values.min()), float(values.max()), symmetric=False)
+        integers = np.clip(np.round(values / grid.scale) + grid.zero_point, 0, 255) + LOWEST
+        return self._file.constant(f"{node.name}/{name}", integers.astype(np.int8), grid.scale, _zero(grid))
+
+    def _integers(self, name: str, values: Sequence[int] | NDArray[np.integer]) -> int:
+        return self._file.constant(name, np.asarray(values, np.int32))
+
+    # Pictures
+
+    def _front(self) -> int:
+        """Take pictures; integer layers that read pixels as they come normalise them, else a layer of its own does.
+
+        Such layers are padded with the mean of all colours, instead of with each one's own.
+        """
+        mean, spread = self._normalisation
+        entry = next(node for node in self._wiring.nodes if node.name == f"{PRE}divide").output[0]
+        shape, common = self._nhwc(entry), int(np.round(mean.mean()))
+        dense = all(node.op_type == "Conv" and attribute(node, "group", 1) == 1 for node in self._wiring.readers[entry])
+        if self._plan and dense and np.ptp(spread) == 0 and 0 <= common <= 255:
+            grid = self._pixels[entry] = Grid(1 / float(spread[0]), common, symmetric=False)
+            picture = self._file.tensor("picture", shape, np.uint8, grid.scale, common)
+            self._places[entry] = self._tensor(entry, grid, shape)
+            self._file.operator("QUANTIZE", 1, [picture], [self._places[entry]])
+            return picture
+        picture = self._file.tensor("picture", shape, np.uint8, 1.0 if self._plan else None)
+        values = self._tensor(f"{PRE}values", Grid(1.0, 0, symmetric=False) if self._plan else None, shape)
+        if self._plan:
+            self._file.operator("QUANTIZE", 1, [picture], [values])
+        else:
+            kinds = {"inDataType": UINT8, "outDataType": FLOAT32}
+            self._file.operator("CAST", 1, [picture], [values], table="CastOptions", **kinds)
+        kernel = np.zeros((3, 1, 1, 3))
+        kernel[range(3), 0, 0, self._colours()] = MOST if self._plan else 1 / spread
+        scales = (1 / (MOST * spread)).astype(np.float32)
+        layer = self._weights(PRE, kernel.astype(np.int8 if self._plan else np.float32), scales, -mean / spread, 1.0, 0)
+        self._places[entry] = self._tensor(entry, self._grid(entry), shape)
+        self._convolve("CONV_2D", [values, *layer], self._places[entry], VALID, (1, 1), (1, 1), NONE)
+        return picture
+
+    def _colours(self) -> list[int]:
+        """Give which colour of a picture each of the network's is."""
+        return [2, 1, 0] if any(node.name == f"{PRE}reverse" for node in self._wiring.nodes) else [0, 1, 2]
+
+    def _tail(self, logits: str) -> list[int]:
+        """Reduce logits to the most probable class of each pixel and its probability."""
+        shape, given = self._nhwc(logits), self._places[logits]
+        axis, flat = self._integers(f"{POST}axis", [3]), shape[:3]
+        winners = self._file.tensor(f"{POST}winners", flat, np.int32)
+        self._file.operator("ARG_MAX", 2, [given, axis], [winners], table="ArgMaxOptions", outputType=INT32)
+        classes = self._file.tensor("classes", flat, np.uint8)
+        self._file.operator("CAST", 1, [winners], [classes], table="CastOptions", inDataType=INT32, outDataType=UINT8)
+        grid = PROBABILITY if self._plan else None
+        probabilities = self._tensor(f"{POST}probabilities", grid, shape)
+        self._file.operator("SOFTMAX", 2, [given], [probabilities], table="SoftmaxOptions", beta=1.0)
+        greatest = self._tensor(f"{POST}greatest", grid, flat)
+        self._file.operator("REDUCE_MAX", 2, [probabilities, axis], [greatest], table="ReducerOptions", keepDims=False)
+        scores = self._file.tensor("scores", flat, np.uint8, 1 / 255)
+        self._file.operator("QUANTIZE", 2, [greatest], [scores])
+        return [classes, scores]
+
+    # Layers with weights
+
+    def _conv(self, node: onnx.NodeProto, activation: onnx.NodeProto | None) -> None:
+        held, group, channels = self._held(node), attribute(node, "group", 1), self._shapes[node.input[0]][1]
+        depthwise = group == channels and group > 1
+        values, bias = held.values, np.zeros(len(held.values)) if held.bias is None else held.bias
+        if node.input[0] in self._pixels:
+            mean, spread = self._normalisation
+            missing = (self._pixels[node.input[0]].zero_point - mean) / spread
+            bias = bias + held.scales * (values.sum(axis=(2, 3)) @ missing)
+            values = values[:, np.argsort(self._colours())]
+        kernel = values.transpose(1, 2, 3, 0) if depthwise else values.transpose(0, 2, 3, 1)
+        weights = self._weights(node.name, kernel, held.scales, bias, self._step(node), 3 if depthwise else 0)
+        strides, dilations = pair(node, "strides"), pair(node, "dilations")
+        given, padding = self._padded(node, values.shape[2:])
+        made, kind = self._made(node, activation), "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+        more = {"depthMultiplier": len(values) // channels} if depthwise else {}
+        self._convolve(kind, [given, *weights], made, padding, strides, dilations, self._bound(activation), **more)
+
+    def _convolve(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        made: int,
+        padding: int,
+        strides: tuple[int, int],
+        dilations: tuple[int, int],
+        bound: int,
+        **more: int,
+    ) -> None:
+        table = "DepthwiseConv2DOptions" if more else "Conv2DOptions"
+        options = {"padding": padding, "fusedActivationFunction": bound, **more}
+        options |= {"strideH": strides[0], "strideW": strides[1]}
+        options |= {"dilationHFactor": dilations[0], "dilationWFactor": dilations[1]}
+        self._file.operator(kind, 3, inputs, [made], table=table, **options)
+
+    def _conv_transpose(self, node: onnx.NodeProto, activation: onnx.NodeProto | None) -> None:
+        if attribute(node, "group", 1) > 1 or pair(node, "dilations") != (1, 1):
+            raise _refused(node, "TFLite transposes no grouped or dilated convolutions")
+        held, name = self._held(node), (activation or node).output[0]
+        grid, shape = self._grid(name), self._nhwc(name)
+        bias = np.zeros(shape[3]) if held.bias is None else held.bias
+        kernel = held.values.transpose(1, 2, 3, 0)
+        weights, biases = self._weights(node.name, kernel, held.scales, bias, self._step(node), 0)
+        first = tuple(attribute(node, "pads", (0, 0, 0, 0))[:2])
+        (down, across), (rows, columns) = pair(node, "strides"), self._shapes[node.input[0]][2:]
+        whole: tuple[int, ...] = (
+            1,
+            (rows - 1) * down + kernel.shape[1],
+            (columns - 1) * across + kernel.shape[2],
+            shape[3],
+        )
+        spare = tuple(max(k - s, 0) // 2 for k, s in zip(kernel.shape[1:3], (down, across), strict=True))
+        padding = SAME if first == spare and shape[1:3] == (rows * down, columns * across) else VALID
+        if padding == SAME:
+            whole = shape
+        elif any(made > full - cut for made, full, cut in zip(shape[1:3], whole[1:3], first, strict=True)):
+            raise _refused(node, "TFLite adds no rows or columns behind a transposed convolution")
+        made = self._tensor(f"{node.name}/whole", grid, whole)
+        inputs = [self._integers(f"{node.name}/shape", whole), weights, self._places[node.input[0]], biases]
+        options = {"padding": padding, "strideH": down, "strideW": across}
+        self._file.operator("TRANSPOSE_CONV", 3, inputs, [made], table="TransposeConvOptions", **options)
+        if whole != shape:
+            corner = self._integers(f"{node.name}/corner", (0, *first, 0))
+            inputs = [made, corner, self._integers(f"{node.name}/size", shape)]
+            made = self._tensor(f"{node.name}/cut", grid, shape)
+            self._file.operator("SLICE", 2, inputs, [made], table="SliceOptions")
+        bound = self._bound(activation)
+        if bound != NONE and not (grid and grid.zero_point == 0):  # else the grid itself ends at 0
+            inputs, made = [made], self._tensor(f"{node.name}/bounded", grid, shape)
+            self._file.operator(ACTIVATIONS[bound], 2, inputs, [made])
+        self._places[name] = made
+
+    def _held(self, node: onnx.NodeProto) -> Weights:
+        """Give a layer's weights as integers; as they are in a file that computes in float."""
+        if self._plan and node.name in self._plan.weights:
+            return self._plan.weights[node.name]
+        if self._plan or node.input[1] not in self._wiring.constants:
+            raise _refused(node, "its weights are computed: TFLite's integer layers need constant ones")
+        values, *more = (self._wiring.constants[name] for name in node.input[1:])
+        axis = 1 if node.op_type == "ConvTranspose" else 0
+        return Weights(values, np.ones(values.shape[axis], np.float32), axis, more[0] if more else None)
+
+    def _step(self, node: onnx.NodeProto) -> float:
+        """Give the step of what a layer reads."""
+        grid = self._pixels.get(node.input[0]) or self._grid(node.input[0])
+        return grid.scale if grid else 1.0
+
+    def _weights(
+        self, name: str, kernel: NDArray[Any], scales: NDArray[np.float32], bias: NDArray[Any], step: float, axis: int
+    ) -> tuple[int, int]:
+        """Add a layer's weights and biases; where a bias would not fit its integer, the channel's steps grow."""
+        names = (f"{name}/weights", f"{name}/bias")
+        if not self._plan:
+            both = (np.ascontiguousarray(kernel), bias.astype(np.float32))
+            return self._file.constant(names[0], both[0]), self._file.constant(names[1], both[1])
+        grown = np.maximum(scales, np.abs(bias) / step / LARGEST_BIAS).astype(np.float32)
+        if (grown > scales).any():
+            shape = [-1 if place == axis else 1 for place in range(kernel.ndim)]
+            kernel = np.round(kernel * (scales / grown).reshape(shape)).astype(np.int8)
+        weights = self._file.constant(names[0], np.ascontiguousarray(kernel), grown, axis=axis)
+        steps = grown * np.float32(step)
+        return weights, self._file.constant(names[1], np.round(bias / steps).astype(np.int32), steps)
+
+    # Layers without
+
+    def _elementwise(self, node: onnx.NodeProto, activation: onnx.NodeProto | None) -> None:
+        kind = node.op_type
+        inputs = [self._read(name, node) for name in node.input]
+        made, bound = self._made(node, activation), self._bound(activation)
+        self._file.operator(kind.upper(), 2, inputs, [made], table=f"{kind}Options", fusedActivationFunction=bound)
+
+    def _concat(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
+        axis = {0: 0, 1: 3, 2: 1, 3: 2}[attribute(node, "axis") % 4]
+        inputs = [self._read(name, node) for name in node.input]
+        self._file.operator("CONCATENATION", 2, inputs, [self._made(node)], table="ConcatenationOptions", axis=axis)
+
+    def _pool(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
+        if pair(node, "dilations") != (1, 1):
+            raise _refused(node, "TFLite pools without dilation only")
+        greatest = node.op_type == "MaxPool"
+        size, strides = attribute(node, "kernel_shape"), pair(node, "strides")
+        given, padding = self._padded(node, size, lowest=greatest)
+        counted = bool(attribute(node, "count_include_pad", 0))
+        if not greatest and any(attribute(node, "pads", ())) and counted == (padding == SAME):
+            raise _refused(node, "TFLite's averages do not count their padding so")
+        options = {"padding": padding, "strideH": strides[0], "strideW": strides[1]}
+        options |= {"filterHeight": size[0], "filterWidth": size[1]}
+        kind = "MAX_POOL_2D" if greatest else "AVERAGE_POOL_2D"
+        self._file.operator(kind, 2, [given], [self._made(node)], table="Pool2DOptions", **options)
+
+    def _mean(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
+        given = node.input[1] if len(node.input) > 1 else ""
+        axes = sorted(int(a) % 4 for a in self._wiring.constants[given]) if given else attribute(node, "axes", [2, 3])
+        if list(axes) != [2, 3] or not attribute(node, "keepdims", 1):
+            raise _refused(node, "is written for means over rows and columns that are kept")
+        inputs = [self._places[node.input[0]], self._integers(f"{node.name}/axes", [1, 2])]
+        self._file.operator("MEAN", 2, inputs, [self._made(node)], table="ReducerOptions", keepDims=True)
+
+    def _resize(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
+        before, after = self._shapes[node.input[0]][2:], self._shapes[node.output[0]][2:]
+        mode = attribute(node, "mode", b"nearest").decode()
+        grid = attribute(node, "coordinate_transformation_mode", b"half_pixel").decode()
+        options = {"alignCorners": grid == "align_corners", "halfPixelCenters": "half_pixel" in grid}
+        if mode == "nearest":
+            options = {"alignCorners": False, "halfPixelCenters": self._nearest(node, before, after, grid)}
+        elif mode != "linear" or not (options["alignCorners"] or options["halfPixelCenters"] or grid == "asymmetric"):
+            raise _refused(node, f"TFLite resizes by nearest or linear, not {mode} {grid}")
+        size = self._integers(f"{node.name}/size", after)
+        kind, table = ("NEAREST_NEIGHBOR", "NearestNeighbor") if mode == "nearest" else ("BILINEAR", "Bilinear")
+        self._file.operator(
+            f"RESIZE_{kind}", 3 if any(options.values()) else 2, [self._places[node.input[0]], size],
+            [self._made(node)], table=f"Resize{table}Options", **options,
+        )  # fmt: skip
+
+    @staticmethod
+    def _nearest(node: onnx.NodeProto, before: Sequence[int], after: Sequence[int], grid: str) -> bool:
+        """Say whether TFLite must take half-pixel centres to choose the pixels that ONNX chooses."""
+        rule = attribute(node, "nearest_mode", b"round_prefer_floor").decode()
+        sides = list(zip(before, after, strict=True))
+        for half, theirs in enumerate((("asymmetric", "floor"), ("half_pixel", "round_prefer_ceil"))):
+            if all(np.array_equal(nearest_pixels(*n, grid, rule), nearest_pixels(*n, *theirs)) for n in sides):
+                return bool(half)
+        raise _refused(node, f"TFLite has no nearest pixels by {grid}, {rule}")
+
+    def _pad(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
+        pads = [int(value) for value in self._wiring.constants[node.input[1]]]
+        value = self._wiring.constants.get(node.input[2]) if len(node.input) > 2 else None
+        if attribute(node, "mode", b"constant") != b"constant" or (value is not None and value.any()):
+            raise _refused(node, "TFLite's integers are padded with zeros only")
+        first, last = ([part[0], part[2], part[3], part[1]] for part in (pads[:4], pads[4:]))
+        places = self._integers(f"{node.name}/pads", np.stack([first, last], axis=1))
+        self._file.operator("PAD", 2, [self._places[node.input[0]], places], [self._made(node)], table="PadOptions")
+
+    def _sigmoid(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
+        if not self._plan:
+            self._file.operator("LOGISTIC", 1, [self._places[node.input[0]]], [self._made(node)])
+            return
+        bounded = self._tensor(f"{node.name}/probability", PROBABILITY, self._nhwc(node.output[0]))
+        self._file.operator("LOGISTIC", 2, [self._places[node.input[0]]], [bounded])
+        self._file.operator("QUANTIZE", 2, [bounded], [self._made(node)])
+
+    def _activation(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
+        given, bound = self._places[node.input[0]], self._bound(node)
+        if bound == NONE and not self._plan:
+            self._places[node.output[0]] = given
+        else:
+            self._file.operator(ACTIVATIONS.get(bound, "QUANTIZE"), 2, [given], [self._made(node)])
+        self._clamp(node)
+
+    def _padded(self, node: onnx.NodeProto, size: Sequence[int], *, lowest: bool = False) -> tuple[int, int]:
+        """Give what a window runs over and TFLite's padding; where that does not do, a layer of its own pads."""
+        name, place = node.input[0], self._places[node.input[0]]
+        found = laid(node, size, self._shapes[name][2:], self._shapes[node.output[0]][2:])
+        if not found.needs_padding:
+            return place, found.padding
+        pads = np.array([(0, 0), *zip(found.before, found.after, strict=True), (0, 0)], np.int32)
+        shape = [n + int(more) for n, more in zip(self._nhwc(name), pads.sum(axis=1), strict=True)]
+        inputs = [place, self._integers(f"{node.name}/pads", pads)]
+        grid = self._pixels.get(name) or self._grid(name)
+        padded = self._tensor(f"{node.name}/padded", grid, shape)
+        if lowest and not (grid and grid.zero_point == 0):
+            least = np.array(LOWEST, np.int8) if grid else np.array(-np.inf, np.float32)
+            of_grid = (grid.scale, _zero(grid)) if grid else ()
+            inputs.append(self._file.constant(f"{node.name}/lowest", least, *of_grid))
+            self._file.operator("PADV2", 2, inputs, [padded], table="PadV2Options")
+        else:
+            self._file.operator("PAD", 2, inputs, [padded], table="PadOptions")
+        return padded, VALID
+
+    def _bound(self, node: onnx.NodeProto | None) -> int:
+        """Give TFLite's name for an activation; NONE for those that it has none for, which `_clamp` takes care of."""
+        low, high = self._bounds(node)
+        if low == 0:
+            return RELU6 if high == 6 else RELU
+        return RELU_N1_TO_1 if (low, high) == (-1, 1) else NONE
+
+    def _clamp(self, node: onnx.NodeProto) -> None:
+        """Carry out what the name of an activation leaves out, as far as the grid does not end there anyway."""
+        low, high = self._bounds(node)
+        bound, name = self._bound(node), node.output[0]
+        grid = self._grid(name)
+        ends = (grid.scale * -grid.zero_point, grid.scale * (255 - grid.zero_point)) if grid else (-np.inf, np.inf)
+        slack = grid.scale / 2 if grid else 0
+        if bound == NONE and low > ends[0] + slack:
+            self._places[name] = self._against("MAXIMUM", name, low)
+        if bound in (NONE, RELU) and high < ends[1] - slack:
+            self._places[name] = self._against("MINIMUM", name, high)
+
+    def _against(self, kind: str, name: str, limit: float) -> int:
+        grid, label = self._grid(name), f"{name}/{kind.lower()}"
+        if grid:
+            held = np.array(np.round(limit / grid.scale) + _zero(grid), np.int8)
+            constant = self._file.constant(f"{label}/limit", held, grid.scale, _zero(grid))
+        else:
+            constant = self._file.constant(f"{label}/limit", np.array(limit, np.float32))
+        made = self._tensor(label, grid, self._nhwc(name))
+        self._file.operator(kind, 2, [self._places[name], constant], [made], table="MaximumMinimumOptions")
+        return made
+
+    def _bounds(self, node: onnx.NodeProto | None) -> tuple[float, float]:
+        if node is None:
+            return -np.inf, np.inf
+        if node.op_type == "Relu":
+            return 0, np.inf
+        given = [self._wiring.constants.get(name) for name in (*node.input[1:], "", "")[:2]]
+        low, high = (float(v) if v is not None else b for v, b in zip(given, (-np.inf, np.inf), strict=True))
+        return low, high
+
+
+def _zero(grid: Grid) -> int:
+    return grid.zero_point + (0 if grid.symmetric else LOWEST)
+
+
+def _refused(node: onnx.NodeProto, why: str) -> ModelError:
+    return ModelError(f"node {node.name.removeprefix(NETWORK)!r} ({node.op_type}): {why}")
