@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 
 from edge import runtimes
 from edge.bundle_archive import check_entry, open_archive, read_small, sync_folders
+from edge.cache import cache_folder
 from edge.errors import BundleError
 from edge.manifest import Manifest, TargetInfo
 from edge.prepare import PREPARE_VERSION
@@ -96,7 +96,7 @@ def open_bundle(path: Path, *, trusted: Sequence[Path] = (), cache_dir: Path | N
                 check_entry(archive, name, info.sha256, info.size)
             folder = path
         else:
-            folder = _unpack(archive, manifest, canonical, cache_dir or _default_cache())
+            folder = _unpack(archive, manifest, canonical, cache_dir or cache_folder("bundles"))
     return Bundle(
         path=folder,
         manifest=manifest,
@@ -252,12 +252,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _default_cache() -> Path:
-    if chosen := os.environ.get("EDGELOUPE_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
-    if os.path.isabs(base) and os.access(Path(base) if Path(base).exists() else Path(base).parent, os.W_OK):  # noqa: PTH117
-        return Path(base) / "edgeloupe" / "bundles"
-    return Path(tempfile.gettempdir()) / f"edgeloupe-{os.getuid()}" / "bundles"

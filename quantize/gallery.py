@@ -24,15 +24,15 @@ CAPTIONS = ("Picture", "Truth", "Float", "INT8", "Float against INT8")
 DIFFERENCE = (255, 0, 255)  # RGB; magenta stands out on every real picture
 
 
-def gallery(bundle: Bundle, target: str, measured: Sequence[PictureParity]) -> list[Row]:
-    """Draw the worst, median and best pictures, and the ones where float and INT8 differ most.
+def gallery(bundle: Bundle, target: str, runtime: str, measured: Sequence[PictureParity]) -> list[Row]:
+    """Draw the worst, median and best pictures, and the ones where float and INT8 differ most, as `runtime` runs them.
 
     Raises:
         BundleError, ModelError, DatasetError: as measuring them does.
     """
     manifest = bundle.manifest
     rows = []
-    with open_reference(bundle) as reference, open_segmenter(bundle, target) as small:
+    with open_reference(bundle) as reference, open_segmenter(bundle, target, runtime=runtime) as small:
         for why, item in pick(measured, manifest.focus_id):
             picture, truth = read_sample(item.sample, class_specs(manifest))
             float_, int8 = reference(picture).on_frame(), small(picture).on_frame()

@@ -19,7 +19,7 @@ from quantize.figures import Agreement, Parity
 from quantize.score import PictureScore, focus_iou, quality, score_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edge.bundle import Bundle
@@ -38,9 +38,15 @@ class PictureParity:
 
 
 def compare(
-    bundle: Bundle, targets: Sequence[str], samples: Sequence[Sample], threads: int = 0
+    bundle: Bundle, targets: Mapping[str, str], samples: Sequence[Sample], threads: int = 0
 ) -> dict[str, list[PictureParity]]:
     """Run float and the INT8 form of each target over `samples` and score all of them at frame resolution.
+
+    Args:
+        bundle: verified.
+        targets: names of its targets, and who runs each here.
+        samples: pictures with their truth.
+        threads: of the runtimes; 0 leaves the number to them.
 
     Raises:
         BundleError, ModelError: the bundle can't be run here.
@@ -50,7 +56,10 @@ def compare(
     results: dict[str, list[PictureParity]] = {target: [] for target in targets}
     with ExitStack() as stack:
         reference = stack.enter_context(open_reference(bundle, threads))
-        small = {target: stack.enter_context(open_segmenter(bundle, target, threads)) for target in targets}
+        small = {
+            target: stack.enter_context(open_segmenter(bundle, target, threads, runtime=runtime))
+            for target, runtime in targets.items()
+        }
         for sample in tqdm(samples, desc="float against INT8", unit="picture", disable=None, leave=False):
             picture, truth = read_sample(sample, classes)
             float_ = reference(picture).on_frame()

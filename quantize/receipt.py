@@ -49,9 +49,17 @@ class TargetReceipt(Figures):
     tried: dict[str, float]  # every way that was tried, with its agreement on the pictures to choose by
     sha256: str  # of the file the runtime opens
     parity: Parity
-    latency: Latency
+    measured_in: str  # who ran it: the same runtime, or one that stands in for a chip that was not at hand
+    latency: Latency | None  # where the target's own runtime was measured
     passed: bool
     faults: tuple[str, ...]  # why not, one sentence each
+
+    @property
+    def speed(self) -> str:
+        """How fast it is, or that nobody knows."""
+        if self.latency is None:
+            return f"measured in {self.measured_in}, not on the chip: its speed is not known"
+        return f"{self.latency.ratio:.2f} of float's time in {self.latency.runtime}"
 
 
 class Receipt(Figures):

@@ -39,7 +39,8 @@ def write_report(path: Path, bundle: Bundle, receipt: Receipt, measured: Mapping
     Raises:
         BundleError, ModelError, DatasetError: as drawing the gallery's pictures does.
     """
-    rows = {target: gallery(bundle, target, pictures) for target, pictures in measured.items()}
+    proofs = receipt.targets
+    rows = {name: gallery(bundle, name, proofs[name].measured_in, found) for name, found in measured.items()}
     path.write_text(render(bundle.manifest, receipt, measured, rows), encoding="utf-8")
 
 
@@ -96,14 +97,18 @@ def _overview(receipt: Receipt) -> str:
             f"{signed(-proof.parity.drop_points[focus])} pt",
             percent(proof.parity.agreement.mean),
             percent(proof.parity.agreement.p10),
-            f"{proof.latency.ratio:.2f}",
-            proof.latency.runtime,
+            _ratio(proof),
+            proof.runtime if proof.runtime == proof.measured_in else f"{proof.runtime}, masks in {proof.measured_in}",
         )
         for target, proof in receipt.targets.items()
     ]
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<section><h2>Targets</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div></section>'
+
+
+def _ratio(proof: TargetReceipt) -> str:
+    return f"{proof.latency.ratio:.2f}" if proof.latency else "not measured"
 
 
 def _tried(proof: TargetReceipt) -> str:
@@ -119,7 +124,6 @@ def _tiles(receipt: Receipt, proof: TargetReceipt) -> str:
             (f"{signed(-parity.drop_points[focus])} pt", f"IoU of {focus}, against float"),
             (percent(parity.agreement.mean), f"of {focus} masks agree with float, mean"),
             (f"{parity.int8.severity.mean_points:.2f} pt", "mean error of severity, INT8"),
-            (f"{proof.latency.ratio:.2f} x", f"of float's time, {proof.latency.runtime}"),
         )
     )
 
@@ -189,7 +193,7 @@ def _gallery(manifest: Manifest, rows: Sequence[Row]) -> str:
 def _facts(manifest: Manifest, receipt: Receipt) -> str:
     calibration = receipt.calibration
     cover = ", ".join(f"{name} on {n}" for name, n in calibration.with_class.items())
-    threads = {proof.latency.threads for proof in receipt.targets.values()}
+    threads = {proof.latency.threads for proof in receipt.targets.values() if proof.latency}
     told = (
         ("Calibration", f"{calibration.pictures} pictures" + (f" ({cover})" if cover else "")),
         *(("Warning", warning) for warning in calibration.warnings),

@@ -46,7 +46,7 @@ def shrink(target: Target, network: Network, validation: Sequence[Picture], focu
     """
     reference = _class_maps("onnxruntime", network.folded, validation)
     tried = [
-        Tried(candidate=c, agreement=_agreement(reference, _class_maps(target.runtime, c.entry, validation), focus))
+        Tried(candidate=c, agreement=_agreement(reference, _class_maps(target.proven_in, c.entry, validation), focus))
         for c in target.candidates(network, out)
     ]
     return sorted(tried, key=lambda t: -t.agreement)

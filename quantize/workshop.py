@@ -93,6 +93,7 @@ def quantize(order: Order) -> Receipt:
             for name, target in chosen.items()
         }
         infos = {name: _place(tried[name][0], target, name, folder) for name, target in chosen.items()}
+        runs = {name: (target.proven_in, folder / infos[name].entry) for name, target in chosen.items()}
         contents = Contents(
             card=card,
             release=order.release,
@@ -101,25 +102,29 @@ def quantize(order: Order) -> Receipt:
             reference=TargetInfo(
                 runtime="onnxruntime", precision="float32", entry=REFERENCE, version_range=">=1.20,<2"
             ),
-            probe=_probe(validation or samples, card, infos, folder),
+            probe=_probe(validation or samples, card, runs, folder),
             created=order.created,
         )
         draft = _draft(order, card, calibration, samples, split, folder)
         _seal(folder, contents, draft, order.key)
         bundle = open_bundle(folder)
-        measured = compare(bundle, order.targets, samples, order.threads)
+        measured = compare(bundle, {name: t.proven_in for name, t in chosen.items()}, samples, order.threads)
         picture = prepare(read_picture(samples[0].picture), card.input.width, card.input.height)
         proofs = {}
         for name, target in chosen.items():
-            files = target.float_form(network, Path(scratch)), bundle.file(infos[name].entry)
-            ratio = latency_ratio(target.runtime, *files, picture, threads=LATENCY_THREADS)
-            proofs[name] = _proof(bundle, order.gate, tried[name], measured[name], infos[name], ratio)
+            latency = None
+            if target.proven_in == target.runtime:
+                files = target.float_form(network, Path(scratch)), bundle.file(infos[name].entry)
+                ratio = latency_ratio(target.runtime, *files, picture, threads=LATENCY_THREADS)
+                latency = Latency(ratio=ratio, runtime=target.runtime, threads=LATENCY_THREADS)
+            entry = bundle.file(infos[name].entry)
+            proofs[name] = _proof(bundle, order.gate, target, tried[name], measured[name], entry, latency)
         receipt = draft.model_copy(update={"targets": proofs})
         if all(proof.passed for proof in proofs.values()):
             write_report(folder / "report.html", bundle, receipt, measured)
             _seal(folder, contents, receipt, order.key)
-            for name in order.targets:
-                _prove(open_bundle(folder), name)
+            for name, target in chosen.items():
+                _prove(open_bundle(folder), name, target.proven_in)
             pack(folder, order.output)
     return receipt
 
@@ -147,7 +152,7 @@ def _place(best: Tried, target: targets.Target, name: str, folder: Path) -> Targ
 
 
 def _probe(
-    samples: Sequence[Sample], card: ModelCard, infos: Mapping[str, TargetInfo], folder: Path
+    samples: Sequence[Sample], card: ModelCard, runs: Mapping[str, tuple[str, Path]], folder: Path
 ) -> tuple[Probe, ...]:
     """Choose probe pictures with a good deal of the focus class, and one with little or none."""
     step = max(1, len(samples) // VALIDATION_PICTURES)
@@ -156,8 +161,8 @@ def _probe(
     places = np.linspace(len(ranked) - 1, 0, min(PROBES, len(ranked))).round().astype(int)
     with ExitStack() as stack:
         segmenters = {}
-        for target, info in infos.items():
-            runtime = stack.enter_context(runtimes.create(info.runtime, folder / info.entry))
+        for target, (name, entry) in runs.items():
+            runtime = stack.enter_context(runtimes.create(name, entry))
             segmenters[target] = Segmenter(runtime, width=card.input.width, height=card.input.height)
         return write_probe([ranked[i] for i in places], segmenters, folder)
 
@@ -193,26 +198,28 @@ def _seal(folder: Path, contents: Contents, receipt: Receipt, key: Ed25519Privat
 def _proof(
     bundle: Bundle,
     gate: Gate,
+    target: targets.Target,
     tried: Sequence[Tried],
     measured: Sequence[PictureParity],
-    info: TargetInfo,
-    ratio: float,
+    entry: Path,
+    latency: Latency | None,
 ) -> TargetReceipt:
     """Put together what was measured of the bundle as it stands on the disk: what is shipped is what was measured."""
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
     faults = gate.faults(parity)
     return TargetReceipt(
-        runtime=info.runtime,
+        runtime=target.runtime,
+        measured_in=target.proven_in,
         recipe=tried[0].candidate.recipe,
         tried={t.candidate.recipe: t.agreement for t in tried},
-        sha256=sha256_of(bundle.file(info.entry)),
+        sha256=sha256_of(entry),
         parity=parity,
-        latency=Latency(ratio=ratio, runtime=info.runtime, threads=LATENCY_THREADS),
+        latency=latency,
         passed=not faults,
         faults=faults,
     )
 
 
-def _prove(bundle: Bundle, target: str) -> None:
-    with open_segmenter(bundle, target) as segmenter:
+def _prove(bundle: Bundle, target: str, runtime: str) -> None:
+    with open_segmenter(bundle, target, runtime=runtime) as segmenter:
         selftest(bundle, segmenter, target)

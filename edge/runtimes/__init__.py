@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.frame import Picture
     from edge.mask import Plane
 
-NAMES = ("openvino", "litert", "onnxruntime", "scripted")
+NAMES = ("tensorrt", "openvino", "litert", "onnxruntime", "scripted")
 """The one that a device with several runs a bundle on comes first."""
 
 PACKAGES = {"litert": "ai-edge-litert"}

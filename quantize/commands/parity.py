@@ -32,16 +32,16 @@ def run(args: argparse.Namespace) -> int:
     bundle = open_bundle(args.bundle)
     target, _ = bundle.target_for([args.target] if args.target else ())
     receipt = receipt_of(bundle)
+    then = receipt.targets[target]
     samples, _ = list_samples(args.data, args.split)
-    measured = compare(bundle, [target], samples, args.threads)[target]
+    measured = compare(bundle, {target: then.measured_in}, samples, args.threads)[target]
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
     faults = receipt.gate.faults(parity)
     if args.json:
         print(parity.model_dump_json(indent=1))
     else:
         print(parity_table(parity, bundle.manifest.focus))
-        then = receipt.targets[target].parity.agreement.mean
-        print(f"the receipt says {then:.4f}, measured on {receipt.machine}")
+        print(f"the receipt says {then.parity.agreement.mean:.4f}, measured on {receipt.machine}")
     if faults:
         print(f"edgeloupe: parity lost: {'; '.join(faults)}", file=sys.stderr)
     return 1 if faults else 0

@@ -17,7 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="what `edgeloupe export` wrote")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="pictures with masks, split or not")
     parser.add_argument(
-        "--target", required=True, metavar="NAMES", help="the device's chip: openvino, cpu, several with commas, or all"
+        "--target",
+        required=True,
+        metavar="NAMES",
+        help="the device's chip: openvino, cpu, jetson, several with commas, or all",
     )
     parser.add_argument("--max-drop", type=float, default=0.5, metavar="PT", help="IoU points any class may lose")
     parser.add_argument(
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         print(receipt.model_dump_json(indent=1))
     else:
         for target, proof in receipt.targets.items():
-            print(f"{target}: {proof.recipe}; {proof.latency.ratio:.2f} of float's time in {proof.latency.runtime}")
+            print(f"{target}: {proof.recipe}; {proof.speed}")
             print(f"{parity_table(proof.parity, receipt.focus)}\n")
     faults = [f"{target}: {fault}" for target, proof in receipt.targets.items() for fault in proof.faults]
     if faults:

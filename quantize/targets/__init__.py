@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge.frame import Picture
     from quantize.plan import Observed
 
-NAMES = ("openvino", "cpu")
+NAMES = ("openvino", "cpu", "jetson")
 
 
 class Network:
@@ -55,6 +55,7 @@ class Target(Protocol):
 
     runtime: str  # who runs it on the device: a name in edge.runtimes
     version_range: str  # of the runtime's package, as `>=2026.1,<2027`
+    proven_in: str  # who runs it in the workshop: the same runtime, or the nearest one that needs no such chip
 
     def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
         """Make INT8 forms of a network one after the other, the one most likely to be kept first.
@@ -69,7 +70,7 @@ class Target(Protocol):
         ...
 
     def float_form(self, network: Network, out: Path) -> Path:
-        """Give a file of the same network in float for this target's runtime; in `out`, if one has to be made.
+        """Give a file of the same network in float for `proven_in`; in `out`, if one has to be made.
 
         Raises:
             ModelError: the network can't be written for it.

@@ -23,6 +23,7 @@ class CpuTarget:
 
     runtime = "litert"
     version_range = ">=2.1,<3"
+    proven_in = "litert"
 
     def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
         """Quantise by our own plan."""

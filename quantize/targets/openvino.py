@@ -57,6 +57,7 @@ class OpenVinoTarget:
 
     runtime = "openvino"
     version_range = ">=2026.1,<2028"
+    proven_in = "openvino"
 
     def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
         """Quantise by our own plan, then with each of NNCF's `RECIPES`; pre- and post-processing stay in float."""
@@ -111,7 +112,7 @@ def _quantize(model: openvino.Model, pictures: Sequence[Picture], recipe: _Recip
     import nncf  # noqa: PLC0415
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet  # noqa: PLC0415
 
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own function turns down every handler there is
 
     def feed(picture: Picture) -> Any:
         progress.update()

@@ -29,16 +29,16 @@ def test_every_candidate_runs_on_its_runtime_and_agrees_with_float(name: str, tm
     with runtimes.create("onnxruntime", folded) as runtime:
         expected = [runtime.infer(p)[0] for p in pictures]
     target = targets.create(name)
-    assert target.runtime in runtimes.NAMES
+    assert {target.runtime, target.proven_in} <= set(runtimes.NAMES)
     network = targets.Network(folded, pictures)
     candidates = list(target.candidates(network, tmp_path / "out"))
     assert candidates
     assert len({c.recipe for c in candidates}) == len({c.entry.parent for c in candidates}) == len(candidates)
     for candidate in candidates:
-        with runtimes.create(target.runtime, candidate.entry, threads=1) as runtime:
+        with runtimes.create(target.proven_in, candidate.entry, threads=1) as runtime:
             found = [runtime.infer(p)[0] for p in pictures]
         assert np.mean([(a == b).mean() for a, b in zip(expected, found, strict=True)]) > 0.99
-    with runtimes.create(target.runtime, target.float_form(network, tmp_path), threads=1) as runtime:
+    with runtimes.create(target.proven_in, target.float_form(network, tmp_path), threads=1) as runtime:
         assert all(np.array_equal(a, runtime.infer(p)[0]) for a, p in zip(expected, pictures, strict=True))
 
 

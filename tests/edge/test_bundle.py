@@ -41,7 +41,7 @@ def folder(scripted_bundle: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EDGELOUPE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    return tmp_path / "cache" / "bundles"
 
 
 def _sign(folder: Path, change: Callable[[dict[str, Any]], object] = lambda _: None, *, relist: bool = False) -> None:

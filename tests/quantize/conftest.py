@@ -47,7 +47,7 @@ def toy_bundle(tmp_path_factory: pytest.TempPathFactory, network: Path, pictures
         Order(
             model=network,
             data=pictures,
-            targets=("openvino", "cpu"),
+            targets=("openvino", "cpu", "jetson"),
             output=output,
             key=key,
             created="2026-11-21T00:00:00Z",

@@ -40,8 +40,8 @@ def test_the_bundle_passes_its_own_self_test_and_is_signed(toy_bundle: Path, key
     bundle = open_bundle(toy_bundle, trusted=[public_key_path(key_file)])
     assert bundle.trusted
     assert len(bundle.manifest.probe) == 3
-    for target in bundle.manifest.targets:
-        with open_segmenter(bundle, target, threads=1) as segmenter:
+    for target, proof in receipt_of(bundle).targets.items():
+        with open_segmenter(bundle, target, threads=1, runtime=proof.measured_in) as segmenter:
             assert selftest(bundle, segmenter, target) > 0.9
 
 
@@ -54,7 +54,12 @@ def test_the_receipt_is_the_proof(toy_bundle: Path) -> None:
     assert receipt.processing_sha256 == bundle.manifest.processing.sha256
     assert proof.sha256 == bundle.manifest.files[bundle.manifest.targets["openvino"].entry].sha256
     assert proof.recipe == next(iter(proof.tried))
+    assert proof.latency is not None
     assert proof.latency.ratio > 0
+    assert (proof.runtime, proof.measured_in) == ("openvino", "openvino")
+    elsewhere = receipt.targets["jetson"]
+    assert elsewhere.passed
+    assert (elsewhere.runtime, elsewhere.measured_in, elsewhere.latency) == ("tensorrt", "onnxruntime", None)
     assert Receipt.model_validate_json(receipt.model_dump_json()) == receipt
 
 
