@@ -50,7 +50,7 @@ class Segmenter:
 
 @contextmanager
 def open_segmenter(
-    bundle: Bundle, target: str | None = None, threads: int = 0, *, runtime: str | None = None
+    bundle: Bundle, target: str | None = None, threads: int = 0, *, stand_in: TargetInfo | None = None
 ) -> Iterator[Segmenter]:
     """Load `bundle` for `target`, by default one that runs here; `threads` 0 leaves the number to the runtime.
 
@@ -58,16 +58,16 @@ def open_segmenter(
         bundle: verified.
         target: one of its targets.
         threads: of the runtime.
-        runtime: stands in for the target's own, where its chip is not to be had; its version is not checked then.
+        stand_in: runs instead of the target's own form, where its chip is not to be had; versions are not checked then.
 
     Raises:
         BundleError: no such target in the bundle, or the installed runtime is not one it was measured with.
         ModelError: the runtime is not installed or refuses the network.
     """
     name, info = bundle.target_for([target] if target else ())
-    if runtime is None:
+    if stand_in is None:
         _check_version(bundle, name, info)
-    with _open(bundle, runtime or info.runtime, info.entry, threads) as segmenter:
+    with _open(bundle, stand_in or info, threads) as segmenter:
         yield segmenter
 
 
@@ -76,15 +76,15 @@ def open_reference(bundle: Bundle, threads: int = 0) -> Iterator[Segmenter]:
     """Load the float form of the same network. Raises as `open_segmenter` does."""
     info = bundle.manifest.reference
     _check_version(bundle, "reference", info)
-    with _open(bundle, info.runtime, info.entry, threads) as segmenter:
+    with _open(bundle, info, threads) as segmenter:
         yield segmenter
 
 
 @contextmanager
-def _open(bundle: Bundle, runtime: str, entry: str, threads: int) -> Iterator[Segmenter]:
+def _open(bundle: Bundle, info: TargetInfo, threads: int) -> Iterator[Segmenter]:
     shape, output = bundle.manifest.input, bundle.manifest.output
-    with runtimes.create(runtime, bundle.file(entry), threads=threads) as opened:
-        yield Segmenter(opened, width=shape.width, height=shape.height, output=(output.height, output.width))
+    with runtimes.create(info.runtime, bundle.file(info.entry), threads=threads) as runtime:
+        yield Segmenter(runtime, width=shape.width, height=shape.height, output=(output.height, output.width))
 
 
 def _check_version(bundle: Bundle, name: str, info: TargetInfo) -> None:

@@ -1,15 +1,19 @@
-"""Flat file: one TFLite model, put together tensor by tensor and operator by operator."""
+"""Flat file: one TFLite model, put together tensor by tensor and operator by operator, or read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edge.errors import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -94,3 +98,107 @@ class FlatFile:
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+@dataclass(frozen=True, slots=True)
+class FlatTensor:
+    """A tensor of a TFLite file."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str  # number type, as the schema calls it
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    constant: bool
+    open: bool  # whether a dimension is left open
+
+
+@dataclass(frozen=True, slots=True)
+class FlatOperator:
+    """An operator of a TFLite file, with what it reads and makes."""
+
+    name: str  # as the schema calls it; CUSTOM ones by their own
+    version: int
+    inputs: tuple[FlatTensor, ...]
+    outputs: tuple[FlatTensor, ...]
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FlatGraph:
+    """What a TFLite file holds."""
+
+    subgraphs: int
+    inputs: tuple[FlatTensor, ...]
+    outputs: tuple[FlatTensor, ...]
+    operators: tuple[FlatOperator, ...]  # of the first subgraph, in the order they run
+
+
+def read_flat(path: Path) -> FlatGraph:
+    """Read a TFLite file.
+
+    Raises:
+        ModelError: it is none.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}: give a TFLite file") from error
+    return parse_flat(content, str(path))
+
+
+def parse_flat(content: bytes, where: str) -> FlatGraph:
+    """Read a TFLite file's bytes; `where` stands in the errors.
+
+    Raises:
+        ModelError: they are none.
+    """
+    if not is_flat(content):
+        raise ModelError(f"{where}: is no TFLite file")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        graph = model.subgraphs[0]
+        tensors = [_read_tensor(tensor, model) for tensor in graph.tensors]
+
+        def of(places: Any) -> tuple[FlatTensor, ...]:
+            return tuple(tensors[place] for place in places if place >= 0)
+
+        operators = []
+        for held in graph.operators:
+            code = model.operatorCodes[held.opcodeIndex]
+            name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            if name == "CUSTOM":
+                name = code.customCode.decode("utf-8", "replace")
+            options = vars(held.builtinOptions) if held.builtinOptions else {}
+            operators.append(FlatOperator(name, code.version, of(held.inputs), of(held.outputs), options))
+        return FlatGraph(len(model.subgraphs), of(graph.inputs), of(graph.outputs), tuple(operators))
+    except Exception as error:  # a damaged file makes the reader fail in any way
+        raise ModelError(f"{where}: is a damaged TFLite file: {type(error).__name__}: {error}") from error
+
+
+def is_flat(content: bytes) -> bool:
+    """Say whether bytes begin as a TFLite file does."""
+    return content[4:8] == b"TFL3"
+
+
+_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+_KINDS = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
+
+
+def _read_tensor(tensor: Any, model: Any) -> FlatTensor:
+    quantised, buffer = tensor.quantization, model.buffers[tensor.buffer]
+    shape = () if tensor.shape is None else tuple(int(n) for n in tensor.shape)
+    signature = () if tensor.shapeSignature is None else tuple(tensor.shapeSignature)
+
+    def numbers(values: Any) -> tuple[Any, ...]:
+        return () if values is None else tuple(values)
+
+    return FlatTensor(
+        tensor.name.decode("utf-8", "replace") if tensor.name else "",
+        shape,
+        _KINDS[tensor.type],
+        numbers(quantised.scale) if quantised else (),
+        numbers(quantised.zeroPoint) if quantised else (),
+        bool(buffer.data is not None and len(buffer.data)),
+        any(n < 0 for n in signature),
+    )

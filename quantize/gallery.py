@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.bundle import Bundle
+    from edge.manifest import TargetInfo
     from quantize.parity import PictureParity
 
 ENOUGH = 8  # with fewer pictures all may be shown
@@ -24,15 +25,15 @@ CAPTIONS = ("Picture", "Truth", "Float", "INT8", "Float against INT8")
 DIFFERENCE = (255, 0, 255)  # RGB; magenta stands out on every real picture
 
 
-def gallery(bundle: Bundle, target: str, runtime: str, measured: Sequence[PictureParity]) -> list[Row]:
-    """Draw the worst, median and best pictures, and the ones where float and INT8 differ most, as `runtime` runs them.
+def gallery(bundle: Bundle, target: str, stand_in: TargetInfo, measured: Sequence[PictureParity]) -> list[Row]:
+    """Draw the worst, median and best pictures, and the ones where float and INT8 differ most.
 
     Raises:
         BundleError, ModelError, DatasetError: as measuring them does.
     """
     manifest = bundle.manifest
     rows = []
-    with open_reference(bundle) as reference, open_segmenter(bundle, target, runtime=runtime) as small:
+    with open_reference(bundle) as reference, open_segmenter(bundle, target, stand_in=stand_in) as small:
         for why, item in pick(measured, manifest.focus_id):
             picture, truth = read_sample(item.sample, class_specs(manifest))
             float_, int8 = reference(picture).on_frame(), small(picture).on_frame()

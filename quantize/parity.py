@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from edge.bundle import Bundle
     from edge.frame import Picture
+    from edge.manifest import TargetInfo
     from models.datasets import Sample
 
 
@@ -38,13 +39,13 @@ class PictureParity:
 
 
 def compare(
-    bundle: Bundle, targets: Mapping[str, str], samples: Sequence[Sample], threads: int = 0
+    bundle: Bundle, targets: Mapping[str, TargetInfo], samples: Sequence[Sample], threads: int = 0
 ) -> dict[str, list[PictureParity]]:
     """Run float and the INT8 form of each target over `samples` and score all of them at frame resolution.
 
     Args:
         bundle: verified.
-        targets: names of its targets, and who runs each here.
+        targets: what stands in here for each of its targets, by name.
         samples: pictures with their truth.
         threads: of the runtimes; 0 leaves the number to them.
 
@@ -57,8 +58,8 @@ def compare(
     with ExitStack() as stack:
         reference = stack.enter_context(open_reference(bundle, threads))
         small = {
-            target: stack.enter_context(open_segmenter(bundle, target, threads, runtime=runtime))
-            for target, runtime in targets.items()
+            target: stack.enter_context(open_segmenter(bundle, target, threads, stand_in=info))
+            for target, info in targets.items()
         }
         for sample in tqdm(samples, desc="float against INT8", unit="picture", disable=None, leave=False):
             picture, truth = read_sample(sample, classes)

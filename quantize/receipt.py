@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from edge import __version__
 from edge.errors import BundleError
+from edge.manifest import TargetInfo
 from quantize.figures import Figures, Gate, Parity
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ class TargetReceipt(Figures):
     runtime: str
     recipe: str  # how INT8 was made
     tried: dict[str, float]  # every way that was tried, with its agreement on the pictures to choose by
-    sha256: str  # of the file the runtime opens
+    sha256: str  # of the file that ran
     parity: Parity
-    measured_in: str  # who ran it: the same runtime, or one that stands in for a chip that was not at hand
+    measured: TargetInfo  # what ran: the form that is shipped, or one that stands in for a chip that was not at hand
     latency: Latency | None  # where the target's own runtime was measured
     passed: bool
     faults: tuple[str, ...]  # why not, one sentence each
@@ -58,7 +59,7 @@ class TargetReceipt(Figures):
     def speed(self) -> str:
         """How fast it is, or that nobody knows."""
         if self.latency is None:
-            return f"measured in {self.measured_in}, not on the chip: its speed is not known"
+            return f"measured in {self.measured.runtime}, not on the chip: its speed is not known"
         return f"{self.latency.ratio:.2f} of float's time in {self.latency.runtime}"
 
 

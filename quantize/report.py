@@ -40,7 +40,7 @@ def write_report(path: Path, bundle: Bundle, receipt: Receipt, measured: Mapping
         BundleError, ModelError, DatasetError: as drawing the gallery's pictures does.
     """
     proofs = receipt.targets
-    rows = {name: gallery(bundle, name, proofs[name].measured_in, found) for name, found in measured.items()}
+    rows = {name: gallery(bundle, name, proofs[name].measured, found) for name, found in measured.items()}
     path.write_text(render(bundle.manifest, receipt, measured, rows), encoding="utf-8")
 
 
@@ -98,7 +98,7 @@ def _overview(receipt: Receipt) -> str:
             percent(proof.parity.agreement.mean),
             percent(proof.parity.agreement.p10),
             _ratio(proof),
-            proof.runtime if proof.runtime == proof.measured_in else f"{proof.runtime}, masks in {proof.measured_in}",
+            proof.runtime if proof.latency else f"{proof.runtime}, masks in {proof.measured.runtime}",
         )
         for target, proof in receipt.targets.items()
     ]

@@ -22,7 +22,7 @@ from quantize.windows import SAME, VALID, laid, nearest_pixels, pair
 from quantize.wiring import Wiring, attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import onnx
     from numpy.typing import NDArray
@@ -36,6 +36,25 @@ NONE, RELU, RELU_N1_TO_1, RELU6 = range(4)
 ACTIVATIONS = {RELU: "RELU", RELU_N1_TO_1: "RELU_N1_TO_1", RELU6: "RELU6"}
 
 UINT8, INT32, FLOAT32 = (KINDS[np.dtype(kind)] for kind in (np.uint8, np.int32, np.float32))
+OPERATORS = {
+    "Add": "_elementwise",
+    "AveragePool": "_pool",
+    "Clip": "_activation",
+    "Concat": "_concat",
+    "Conv": "_conv",
+    "ConvTranspose": "_conv_transpose",
+    "GlobalAveragePool": "_mean",
+    "MaxPool": "_pool",
+    "Mul": "_elementwise",
+    "Pad": "_pad",
+    "ReduceMean": "_mean",
+    "Relu": "_activation",
+    "Resize": "_resize",
+    "Sigmoid": "_sigmoid",
+    "Sub": "_elementwise",
+}
+"""Operators of ONNX that are written, and who writes each."""
+
 LOWEST = -128
 LARGEST_BIAS = 2**30
 """Biases are INT32, in steps of input times weight."""
@@ -69,23 +88,6 @@ class _Writer:
         self._normalisation = tuple(self._wiring.constants[f"{PRE}{name}"].ravel() for name in ("mean", "std"))
         self._file = FlatFile("edgeloupe")
         self._places: dict[str, int] = {}  # of what flows, by its name in the graph
-        self._writers: dict[str, Callable[[onnx.NodeProto, onnx.NodeProto | None], None]] = {
-            "Add": self._elementwise,
-            "AveragePool": self._pool,
-            "Clip": self._activation,
-            "Concat": self._concat,
-            "Conv": self._conv,
-            "ConvTranspose": self._conv_transpose,
-            "GlobalAveragePool": self._mean,
-            "MaxPool": self._pool,
-            "Mul": self._elementwise,
-            "Pad": self._pad,
-            "ReduceMean": self._mean,
-            "Relu": self._activation,
-            "Resize": self._resize,
-            "Sigmoid": self._sigmoid,
-            "Sub": self._elementwise,
-        }
         self._pixels: dict[str, Grid] = {}  # the network's input, where that is pixels as they come
 
     def written(self) -> bytes:
@@ -94,13 +96,12 @@ class _Writer:
         for node in self._wiring.nodes:
             if not node.name.startswith(NETWORK) or node.name in fused:
                 continue
-            write = self._writers.get(node.op_type)
-            if write is None:
+            if node.op_type not in OPERATORS:
                 raise _refused(node, "TFLite has no integer operator for it")
             activation = fused_activation(node, self._wiring)
             if activation is not None:
                 fused.add(activation.name)
-            write(node, activation)
+            getattr(self, OPERATORS[node.op_type])(node, activation)
             if activation is not None:
                 self._clamp(activation)
         ends = (node for node in self._wiring.nodes if node.name.startswith(POST))

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from edge.bundle import Bundle
+    from edge.frame import Picture
     from models.card import ModelCard
     from models.datasets import Sample
     from quantize.calibrate import Calibration
@@ -88,43 +89,39 @@ def quantize(order: Order) -> Receipt:
         onnx.save(fold(model, card), folder / REFERENCE)
         pictures = _prepared(validation, card) or calibration.pictures
         network = targets.Network(folder / REFERENCE, calibration.pictures)
-        tried = {
-            name: shrink(target, network, pictures, card.focus_id, Path(scratch) / "tried" / name)
+        made = {
+            name: _make(name, target, network, pictures, card.focus_id, Path(scratch), folder)
             for name, target in chosen.items()
         }
-        infos = {name: _place(tried[name][0], target, name, folder) for name, target in chosen.items()}
-        runs = {name: (target.proven_in, folder / infos[name].entry) for name, target in chosen.items()}
+        here = {name: one.here for name, one in made.items()}
         contents = Contents(
             card=card,
             release=order.release,
             output=output_size(model),
-            targets=infos,
+            targets={name: one.info for name, one in made.items()},
             reference=TargetInfo(
                 runtime="onnxruntime", precision="float32", entry=REFERENCE, version_range=">=1.20,<2"
             ),
-            probe=_probe(validation or samples, card, runs, folder),
+            probe=_probe(validation or samples, card, here, folder),
             created=order.created,
         )
         draft = _draft(order, card, calibration, samples, split, folder)
         _seal(folder, contents, draft, order.key)
         bundle = open_bundle(folder)
-        measured = compare(bundle, {name: t.proven_in for name, t in chosen.items()}, samples, order.threads)
+        measured = compare(bundle, here, samples, order.threads)
         picture = prepare(read_picture(samples[0].picture), card.input.width, card.input.height)
-        proofs = {}
-        for name, target in chosen.items():
-            latency = None
-            if target.proven_in == target.runtime:
-                files = target.float_form(network, Path(scratch)), bundle.file(infos[name].entry)
-                ratio = latency_ratio(target.runtime, *files, picture, threads=LATENCY_THREADS)
-                latency = Latency(ratio=ratio, runtime=target.runtime, threads=LATENCY_THREADS)
-            entry = bundle.file(infos[name].entry)
-            proofs[name] = _proof(bundle, order.gate, target, tried[name], measured[name], entry, latency)
+        proofs = {
+            name: _proof(
+                bundle, order.gate, one, measured[name], _latency(one, bundle, network, picture, Path(scratch))
+            )
+            for name, one in made.items()
+        }
         receipt = draft.model_copy(update={"targets": proofs})
         if all(proof.passed for proof in proofs.values()):
             write_report(folder / "report.html", bundle, receipt, measured)
             _seal(folder, contents, receipt, order.key)
-            for name, target in chosen.items():
-                _prove(open_bundle(folder), name, target.proven_in)
+            for name, info in here.items():
+                _prove(open_bundle(folder), name, info)
             pack(folder, order.output)
     return receipt
 
@@ -141,18 +138,40 @@ def _prepared(samples: Sequence[Sample], card: ModelCard) -> list[np.ndarray[tup
     return [prepare(read_picture(s.picture), card.input.width, card.input.height) for s in progress]
 
 
-def _place(best: Tried, target: targets.Target, name: str, folder: Path) -> TargetInfo:
-    shutil.copytree(best.candidate.entry.parent, folder / "targets" / name)
-    return TargetInfo(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """What was made for one target."""
+
+    target: targets.Target
+    tried: list[Tried]  # best first
+    info: TargetInfo  # what the device runs
+    here: TargetInfo  # what runs in its stead in the workshop
+
+
+def _make(
+    name: str,
+    target: targets.Target,
+    network: targets.Network,
+    validation: Sequence[Picture],
+    focus: int,
+    scratch: Path,
+    folder: Path,
+) -> _Made:
+    tried = shrink(target, network, validation, focus, scratch / "tried" / name)
+    best = tried[0].candidate
+    shutil.copytree(best.entry.parent, folder / "targets" / name)
+    info = TargetInfo(
         runtime=target.runtime,
         precision="int8",
-        entry=f"targets/{name}/{best.candidate.entry.name}",
+        entry=f"targets/{name}/{(best.shipped or best.entry).name}",
         version_range=target.version_range,
     )
+    here = info.model_copy(update={"runtime": target.proven_in, "entry": f"targets/{name}/{best.entry.name}"})
+    return _Made(target=target, tried=tried, info=info, here=here)
 
 
 def _probe(
-    samples: Sequence[Sample], card: ModelCard, runs: Mapping[str, tuple[str, Path]], folder: Path
+    samples: Sequence[Sample], card: ModelCard, here: Mapping[str, TargetInfo], folder: Path
 ) -> tuple[Probe, ...]:
     """Choose probe pictures with a good deal of the focus class, and one with little or none."""
     step = max(1, len(samples) // VALIDATION_PICTURES)
@@ -161,8 +180,8 @@ def _probe(
     places = np.linspace(len(ranked) - 1, 0, min(PROBES, len(ranked))).round().astype(int)
     with ExitStack() as stack:
         segmenters = {}
-        for target, (name, entry) in runs.items():
-            runtime = stack.enter_context(runtimes.create(name, entry))
+        for target, info in here.items():
+            runtime = stack.enter_context(runtimes.create(info.runtime, folder / info.entry))
             segmenters[target] = Segmenter(runtime, width=card.input.width, height=card.input.height)
         return write_probe([ranked[i] for i in places], segmenters, folder)
 
@@ -195,24 +214,28 @@ def _seal(folder: Path, contents: Contents, receipt: Receipt, key: Ed25519Privat
     seal(folder, contents, key)
 
 
+def _latency(made: _Made, bundle: Bundle, network: targets.Network, picture: Picture, scratch: Path) -> Latency | None:
+    """Measure how fast it is, where its own runtime is at hand."""
+    runtime = made.info.runtime
+    if made.here.runtime != runtime:
+        return None
+    files = made.target.float_form(network, scratch), bundle.file(made.info.entry)
+    ratio = latency_ratio(runtime, *files, picture, threads=LATENCY_THREADS)
+    return Latency(ratio=ratio, runtime=runtime, threads=LATENCY_THREADS)
+
+
 def _proof(
-    bundle: Bundle,
-    gate: Gate,
-    target: targets.Target,
-    tried: Sequence[Tried],
-    measured: Sequence[PictureParity],
-    entry: Path,
-    latency: Latency | None,
+    bundle: Bundle, gate: Gate, made: _Made, measured: Sequence[PictureParity], latency: Latency | None
 ) -> TargetReceipt:
     """Put together what was measured of the bundle as it stands on the disk: what is shipped is what was measured."""
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
     faults = gate.faults(parity)
     return TargetReceipt(
-        runtime=target.runtime,
-        measured_in=target.proven_in,
-        recipe=tried[0].candidate.recipe,
-        tried={t.candidate.recipe: t.agreement for t in tried},
-        sha256=sha256_of(entry),
+        runtime=made.info.runtime,
+        measured=made.here,
+        recipe=made.tried[0].candidate.recipe,
+        tried={t.candidate.recipe: t.agreement for t in made.tried},
+        sha256=sha256_of(bundle.file(made.here.entry)),
         parity=parity,
         latency=latency,
         passed=not faults,
@@ -220,6 +243,6 @@ def _proof(
     )
 
 
-def _prove(bundle: Bundle, target: str, runtime: str) -> None:
-    with open_segmenter(bundle, target, runtime=runtime) as segmenter:
+def _prove(bundle: Bundle, target: str, here: TargetInfo) -> None:
+    with open_segmenter(bundle, target, stand_in=here) as segmenter:
         selftest(bundle, segmenter, target)

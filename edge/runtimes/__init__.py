@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Protocol, Self
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from edge.frame import Picture
     from edge.mask import Plane
 
-NAMES = ("tensorrt", "openvino", "litert", "onnxruntime", "scripted")
+NAMES = ("tensorrt", "edgetpu", "openvino", "litert", "onnxruntime", "scripted")
 """The one that a device with several runs a bundle on comes first."""
 
-PACKAGES = {"litert": "ai-edge-litert"}
+PACKAGES = {"litert": "ai-edge-litert", "edgetpu": "ai-edge-litert"}
 """Where a runtime's package has another name than the runtime."""
+
+LIBRARIES = {"edgetpu": "libedgetpu.so.1"}
+"""What a runtime needs beside its package."""
 
 
 class Runtime(Protocol):
@@ -46,6 +50,11 @@ class Runtime(Protocol):
 
 def installed(name: str) -> str | None:
     """Give the version of a runtime's package; none where it is not installed, or the runtime needs none."""
+    try:
+        if name in LIBRARIES:
+            ctypes.CDLL(LIBRARIES[name])
+    except OSError:
+        return None
     try:
         return version(PACKAGES.get(name, name))
     except PackageNotFoundError:

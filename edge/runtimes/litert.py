@@ -34,7 +34,7 @@ class LiteRt:
     def __enter__(self) -> Self:
         try:
             with _without_notices():
-                interpreter = Interpreter(str(self._model), num_threads=self._threads)
+                interpreter = self._load(str(self._model), self._threads)
                 interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self._model}: LiteRT refuses it: {str(error).strip().splitlines()[-1]}") from error
@@ -49,6 +49,9 @@ class LiteRt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self._interpreter = None
+
+    def _load(self, model: str, threads: int) -> Interpreter:
+        return Interpreter(model, num_threads=threads)
 
     def infer(self, picture: Picture) -> tuple[Plane, Plane]:
         if self._interpreter is None:

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     receipt = receipt_of(bundle)
     then = receipt.targets[target]
     samples, _ = list_samples(args.data, args.split)
-    measured = compare(bundle, {target: then.measured_in}, samples, args.threads)[target]
+    measured = compare(bundle, {target: then.measured}, samples, args.threads)[target]
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
     faults = receipt.gate.faults(parity)
     if args.json:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--target",
         required=True,
         metavar="NAMES",
-        help="the device's chip: openvino, cpu, jetson, several with commas, or all",
+        help="the device's chip: openvino, cpu, jetson, coral, several with commas, or all",
     )
     parser.add_argument("--max-drop", type=float, default=0.5, metavar="PT", help="IoU points any class may lose")
     parser.add_argument(

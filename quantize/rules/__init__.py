@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from quantize.canonical import read_onnx
+from edge.errors import ModelError
+from models.card import CardInput, ModelCard
+from models.recipe import ClassSpec
+from quantize.canonical import canonical, image_input, read_onnx, shape_of
+from quantize.fold import fold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import onnx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class Finding:
     what: str
 
 
-NAMES = ("jetson",)
+NAMES = ("jetson", "coral", "openvino", "cpu")
 
 
 def check(path: Path, target: str) -> list[Finding]:
@@ -43,7 +49,7 @@ def check(path: Path, target: str) -> list[Finding]:
         ModelError: it can't be read.
     """
     module = import_module(f"quantize.rules.{target}")
-    findings: list[Finding] = module.check(read_onnx(path))
+    findings: list[Finding] = module.check(path)
     return findings
 
 
@@ -55,3 +61,30 @@ def summary(findings: Sequence[Finding], *, every: bool = False) -> list[tuple[s
     for finding in findings:
         groups.setdefault(finding.rule, []).append(finding)
     return [(rule.name, group[0].node, str(len(group)), group[0].what) for rule, group in groups.items()]
+
+
+def neutral(path: Path) -> onnx.ModelProto:
+    """Fold a float ONNX file between pictures and a class map without knowing what it was trained on.
+
+    Raises:
+        ModelError: it can't be read, or is no network from one picture to one map of logits.
+    """
+    where = str(path)
+    model = canonical(read_onnx(path), where)
+    given, made = (shape_of(value) for value in (image_input(model.graph, where), model.graph.output[0]))
+    if len(given) != 4 or given[1] != 3 or len(made) != 4 or made[1] < 2:
+        raise ModelError(
+            f"{where}: takes {given} and gives {made}: rules are for networks from a picture to class maps"
+        )
+    card = ModelCard(
+        name="neutral",
+        classes=tuple(ClassSpec(name=f"class-{index}", index=index) for index in range(made[1])),
+        focus="class-1",
+        input=CardInput(width=given[3], height=given[2], mean=(0, 0, 0), std=(1, 1, 1)),
+        arch="unknown",
+        epochs=0,
+        val_score=None,
+        licence="unknown",
+        data="unknown",
+    )
+    return fold(model, card)

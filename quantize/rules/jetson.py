@@ -10,12 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from onnx import TensorProto
 
+from quantize.canonical import read_onnx
 from quantize.rules import Finding, Rule
 from quantize.wiring import Wiring, attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import onnx
 
@@ -92,6 +95,12 @@ CONCAT = Rule(
     source=_GUIDE,
     breaks=False,
 )
+BYTES = Rule(
+    name="bytes-from-float",
+    asks="UINT8 to be made of floating point and read into it, nothing else",
+    instead="cast to float in between",
+    source="NVIDIA TensorRT, DataType: conversions of kUINT8",
+)
 FUSION = Rule(
     name="activation-fusion",
     asks="no quantiser between a convolution and its activation",
@@ -101,8 +110,11 @@ FUSION = Rule(
 )
 
 RULES = (
-    DOMAIN, SCALE, ZERO_POINT, SIGNED, BIAS, GRANULARITY, HALF, CHANNELS, PER_CHANNEL, ADD, CONCAT, FUSION,
+    DOMAIN, SCALE, ZERO_POINT, SIGNED, BIAS, GRANULARITY, HALF, CHANNELS, BYTES, PER_CHANNEL, ADD, CONCAT, FUSION,
 )  # fmt: skip
+
+WHOLE = ("ArgMax", "ArgMin", "Shape", "Size", "NonZero")
+"""Operators that give whole numbers."""
 
 WEIGHTED = {"Conv": 0, "ConvTranspose": 1}
 """Operators whose weights are quantised, and the axis of their output channels."""
@@ -110,7 +122,12 @@ WEIGHTED = {"Conv": 0, "ConvTranspose": 1}
 ACTIVATIONS = ("Clip", "Relu", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh")
 
 
-def check(model: onnx.ModelProto) -> list[Finding]:
+def check(path: Path) -> list[Finding]:
+    """List what TensorRT would refuse of an ONNX file. Raises ModelError where it can't be read."""
+    return check_graph(read_onnx(path))
+
+
+def check_graph(model: onnx.ModelProto) -> list[Finding]:
     """List what TensorRT would refuse, and what would run slower than it has to."""
     wiring = Wiring(model.graph)
     findings = []
@@ -127,6 +144,10 @@ def _judge(node: onnx.NodeProto, wiring: Wiring) -> Iterator[tuple[Rule, str]]:
         yield from _judge_quantiser(node, wiring)
     elif node.op_type in WEIGHTED:
         yield from _judge_weighted(node, wiring)
+    elif node.op_type == "Cast":
+        maker = wiring.makers.get(node.input[0])
+        if attribute(node, "to") == TensorProto.UINT8 and maker and maker.op_type in WHOLE:
+            yield BYTES, f"makes UINT8 of what {maker.op_type} gives"
     elif node.op_type == "Add":
         yield from _judge_addition(node, wiring)
     elif node.op_type == "Concat":

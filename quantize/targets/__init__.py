@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge.frame import Picture
     from quantize.plan import Observed
 
-NAMES = ("openvino", "cpu", "jetson")
+NAMES = ("openvino", "cpu", "jetson", "coral")
 
 
 class Network:
@@ -47,7 +47,8 @@ class Candidate:
     """One way of making the network small, written to a folder of its own."""
 
     recipe: str  # how it was made, for the receipt
-    entry: Path  # the file the runtime opens; everything in its folder belongs to it
+    entry: Path  # the file that is proven here; everything in its folder belongs to it
+    shipped: Path | None = None  # the file the device opens, where that is another one in the same folder
 
 
 class Target(Protocol):

@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import TensorProto, helper
 
 from edge.errors import ModelError
-from quantize.fold import POST
-from quantize.half import halve
 from quantize.plan import Style, make_plan
 from quantize.qdq import write_qdq
 from quantize.rules import jetson as rules
 from quantize.targets import Candidate
+from quantize.typed import strongly_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +36,8 @@ class JetsonTarget:
     def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
         """Quantise by our own plan; what is not rounded computes in fp16."""
         plan = make_plan(network.equalised, network.observed, STYLE)
-        model = halve(write_qdq(network.equalised, plan))
-        _cast_classes_from_float(model.graph)
-        onnx.checker.check_model(model, full_check=True)
-        for finding in rules.check(model):
+        model = strongly_typed(write_qdq(network.equalised, plan))
+        for finding in rules.check_graph(model):
             if finding.rule.breaks:
                 raise ModelError(f"node {finding.node!r}: {finding.what}: TensorRT asks for {finding.rule.asks}")
         entry = out / "planned" / "model.onnx"
@@ -61,12 +57,3 @@ class JetsonTarget:
 def create() -> JetsonTarget:
     """Make the target."""
     return JetsonTarget()
-
-
-def _cast_classes_from_float(graph: onnx.GraphProto) -> None:
-    """Let bytes be made of floating point alone: TensorRT converts nothing else to them."""
-    place, node = next((i, n) for i, n in enumerate(graph.node) if n.name == f"{POST}classes")
-    made = f"{POST}winners"
-    before = helper.make_node("Cast", [node.input[0]], [made], name=made, to=TensorProto.FLOAT)
-    node.input[0] = made
-    graph.node.insert(place, before)

@@ -14,7 +14,7 @@ from quantize.flatfile import FlatFile
 from quantize.fold import fold
 from quantize.tflite import write_tflite
 from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network
-from tests.stand_ins import install_tensorrt
+from tests.stand_ins import install_edgetpu, install_tensorrt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,15 +34,17 @@ def forms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(autouse=True)
 def _stand_ins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """TensorRT needs a GPU; what stands in for it and for CUDA keeps to their documentation."""
+    """TensorRT needs a GPU, and Coral its chip: what stands in for them keeps to their documentation."""
     if getattr(request.node, "callspec", None) and request.node.callspec.params.get("name") == "tensorrt":
         install_tensorrt(monkeypatch)
         monkeypatch.setenv("EDGELOUPE_CACHE", str(tmp_path / "cache"))
+    if getattr(request.node, "callspec", None) and request.node.callspec.params.get("name") == "edgetpu":
+        install_edgetpu(monkeypatch)
 
 
 @pytest.fixture
 def model(name: str, forms: dict[str, Path]) -> Path:
-    return forms[".tflite" if name == "litert" else ".onnx"]
+    return forms[".tflite" if name in ("litert", "edgetpu") else ".onnx"]
 
 
 def _red_square() -> np.ndarray:
@@ -103,7 +105,7 @@ def test_a_file_that_is_no_network_is_refused_in_one_line(name: str, content: by
 @pytest.mark.parametrize("name", READERS)
 def test_a_network_that_is_not_folded_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "plain"
-    if name == "litert":
+    if name in ("litert", "edgetpu"):
         file = FlatFile("one output")
         places = [file.tensor(what, (1, 4, 4, 1), np.float32) for what in ("a", "b")]
         file.operator("RELU", 1, places[:1], places[1:])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from quantize import targets
 from quantize.figures import Gate
 from quantize.signing import create_key, read_key
 from quantize.toy import write_toy_network, write_toy_pictures
@@ -47,7 +48,7 @@ def toy_bundle(tmp_path_factory: pytest.TempPathFactory, network: Path, pictures
         Order(
             model=network,
             data=pictures,
-            targets=("openvino", "cpu", "jetson"),
+            targets=targets.NAMES,
             output=output,
             key=key,
             created="2026-11-21T00:00:00Z",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def test_a_network_agrees_with_itself(scripted_bundle: Path, pictures: Path) -> None:
     bundle = open_bundle(scripted_bundle)
     samples, split = list_samples(pictures, "test")
-    parity = summarise(compare(bundle, {"cpu": "scripted"}, samples)["cpu"], bundle.manifest.class_names, 1)
+    parity = summarise(compare(bundle, bundle.manifest.targets, samples)["cpu"], bundle.manifest.class_names, 1)
     assert split == "test"
     assert parity.agreement.mean == parity.agreement.worst == parity.agreement.pixels == 1
     assert parity.drop_points == {"good": 0, "spot": 0}
@@ -37,7 +37,9 @@ def test_int8_of_the_toy_agrees_with_its_float(toy_bundle: Path, pictures: Path,
     bundle = open_bundle(toy_bundle, cache_dir=tmp_path)
     samples, _ = list_samples(pictures, "test")
     parity = summarise(
-        compare(bundle, {"openvino": "openvino"}, samples, 1)["openvino"], bundle.manifest.class_names, 1
+        compare(bundle, {"openvino": bundle.manifest.targets["openvino"]}, samples, 1)["openvino"],
+        bundle.manifest.class_names,
+        1,
     )
     assert parity.agreement.mean > 0.9
     assert abs(parity.drop_points["spot"]) < 5
@@ -62,7 +64,7 @@ def test_agreement_is_whole_where_nobody_sees_the_class() -> None:
 def test_the_gate_names_every_fault(scripted_bundle: Path, pictures: Path) -> None:
     bundle = open_bundle(scripted_bundle)
     samples, _ = list_samples(pictures, "test")
-    parity = summarise(compare(bundle, {"cpu": "scripted"}, samples)["cpu"], bundle.manifest.class_names, 1)
+    parity = summarise(compare(bundle, bundle.manifest.targets, samples)["cpu"], bundle.manifest.class_names, 1)
     worse = parity.model_copy(
         update={
             "drop_points": {"good": 0.1, "spot": 2.0},
@@ -84,7 +86,9 @@ def test_a_float_file_is_evaluated_with_the_same_figures_as_its_bundle(
     alone = quality([m.score for m in measured], [s.group for s in samples], terms.names, model.focus)
     bundle = open_bundle(toy_bundle, cache_dir=tmp_path)
     parity = summarise(
-        compare(bundle, {"openvino": "openvino"}, samples, 1)["openvino"], bundle.manifest.class_names, 1
+        compare(bundle, {"openvino": bundle.manifest.targets["openvino"]}, samples, 1)["openvino"],
+        bundle.manifest.class_names,
+        1,
     )
     assert alone == parity.float_
 

@@ -20,6 +20,7 @@ from quantize.observe import channel_extremes, flow
 from quantize.plan import Style, make_plan, observe, rounded_reads
 from quantize.qdq import write_qdq
 from quantize.rules import jetson
+from quantize.typed import strongly_typed
 from quantize.wiring import Wiring
 from tests.models.toy import TOY
 
@@ -116,11 +117,16 @@ JETSON = Style(symmetric=True, channels=4)
 
 def test_a_plan_for_tensorrt_keeps_to_all_of_its_rules(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
     plan = make_plan(folded, observe(folded, pictures), JETSON)
-    assert jetson.check(write_qdq(folded, plan)) == []
+    typed = strongly_typed(write_qdq(folded, plan))
+    assert jetson.check_graph(typed) == []
+    wiring = Wiring(typed.graph)
+    (stem,) = (node for node in wiring.nodes if node.op_type == "Conv" and node.input[1].endswith("/half"))
+    assert wiring.constants[stem.input[1]].dtype == np.float16
+    assert noise(typed, logits(folded, pictures), pictures) < 0.01
     layers = [node for node in folded.graph.node if node.op_type in ("Conv", "ConvTranspose")]
     assert len(plan.weights) == len(layers) - 1  # the first one stays as it is
     without = make_plan(folded, observe(folded, pictures), Style(symmetric=True))
-    assert {f.rule.name for f in jetson.check(write_qdq(folded, without))} >= {"input-channels"}
+    assert {f.rule.name for f in jetson.check_graph(write_qdq(folded, without))} >= {"input-channels"}
 
 
 def test_pixels_go_in_without_error(folded: onnx.ModelProto, pictures: list[Picture]) -> None:

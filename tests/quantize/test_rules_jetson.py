@@ -58,7 +58,7 @@ def graph(nodes: list[onnx.NodeProto], **constants: Any) -> onnx.ModelProto:
 
 
 def found(model: onnx.ModelProto) -> Counter[str]:
-    return Counter(finding.rule.name for finding in jetson.check(model))
+    return Counter(finding.rule.name for finding in jetson.check_graph(model))
 
 
 GOOD = [*quantised("x"), WEIGHT, CONV, RELU]
@@ -67,7 +67,7 @@ GOOD = [*quantised("x"), WEIGHT, CONV, RELU]
 def test_a_graph_that_keeps_to_the_rules_has_no_findings() -> None:
     model = graph(GOOD)
     onnx.checker.check_model(model, full_check=True)
-    assert not jetson.check(model)
+    assert not jetson.check_graph(model)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_graph_that_keeps_to_the_rules_has_no_findings() -> None:
     ],
 )
 def test_each_fault_of_a_constant_is_found_where_it_is(changed: dict[str, Any], rule: str, node: str) -> None:
-    findings = jetson.check(graph(GOOD, **changed))
+    findings = jetson.check_graph(graph(GOOD, **changed))
     assert {f.rule.name for f in findings} == {rule}
     assert findings[0].node == node
     assert all(f.what and f.rule.instead and f.rule.source for f in findings)
@@ -209,7 +209,7 @@ def test_the_known_faults_of_a_peers_files_are_found(
 
 
 def test_a_float_network_has_nothing_to_be_found(network: Path) -> None:
-    assert not jetson.check(onnx.load(network))
+    assert not jetson.check_graph(onnx.load(network))
 
 
 def test_the_command_tells_the_first_node_of_each_kind_and_what_to_write_instead(

@@ -41,7 +41,7 @@ def test_the_bundle_passes_its_own_self_test_and_is_signed(toy_bundle: Path, key
     assert bundle.trusted
     assert len(bundle.manifest.probe) == 3
     for target, proof in receipt_of(bundle).targets.items():
-        with open_segmenter(bundle, target, threads=1, runtime=proof.measured_in) as segmenter:
+        with open_segmenter(bundle, target, threads=1, stand_in=proof.measured) as segmenter:
             assert selftest(bundle, segmenter, target) > 0.9
 
 
@@ -56,10 +56,10 @@ def test_the_receipt_is_the_proof(toy_bundle: Path) -> None:
     assert proof.recipe == next(iter(proof.tried))
     assert proof.latency is not None
     assert proof.latency.ratio > 0
-    assert (proof.runtime, proof.measured_in) == ("openvino", "openvino")
+    assert (proof.runtime, proof.measured.runtime) == ("openvino", "openvino")
     elsewhere = receipt.targets["jetson"]
     assert elsewhere.passed
-    assert (elsewhere.runtime, elsewhere.measured_in, elsewhere.latency) == ("tensorrt", "onnxruntime", None)
+    assert (elsewhere.runtime, elsewhere.measured.runtime, elsewhere.latency) == ("tensorrt", "onnxruntime", None)
     assert Receipt.model_validate_json(receipt.model_dump_json()) == receipt
 
 

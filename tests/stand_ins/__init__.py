@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from edge.runtimes import edgetpu, litert
 from tests.stand_ins.cuda import Gpu
 from tests.stand_ins.tensorrt import TensorRt
 
@@ -26,3 +28,16 @@ def install_tensorrt(
     monkeypatch.setitem(sys.modules, "edge.runtimes.tensorrt", module)  # so that it is forgotten afterwards
     del sys.modules["edge.runtimes.tensorrt"]
     return module
+
+
+def install_edgetpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processor run what is meant for the Edge TPU, compiled or not."""
+
+    def interpreter(model: str, *, experimental_delegates: list[object], num_threads: int) -> object:
+        assert experimental_delegates == ["libedgetpu.so.1"]
+        return vars(litert)["Interpreter"](model, num_threads=num_threads)
+
+    monkeypatch.setattr(ctypes, "CDLL", str)
+    monkeypatch.setattr(edgetpu, "COMPILED", b"")
+    monkeypatch.setattr(edgetpu, "load_delegate", str)
+    monkeypatch.setattr(edgetpu, "Interpreter", interpreter)

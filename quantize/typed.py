@@ -1,4 +1,4 @@
-"""Half: layers that are not rounded to integers, in fp16; TensorRT 11 takes each layer's precision from the graph."""
+"""Typed: what TensorRT wants of a graph from which it takes each layer's precision, as TensorRT 11 always does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from quantize.fold import NETWORK
+from quantize.fold import NETWORK, POST
 from quantize.plan import BOUNDED
 from quantize.wiring import Wiring
 
@@ -24,10 +24,18 @@ SIZES = {"Resize": (0,), "Reshape": (0,), "Slice": (0,), "Pad": (0, 2), "ReduceM
 """Operators whose other inputs are no values."""
 
 
-def halve(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give a network with quantisers whose other layers compute in fp16, with casts around them."""
+def strongly_typed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Give a folded network with quantisers whose other layers compute in fp16, and whose bytes come from float."""
     found = onnx.ModelProto()
     found.CopyFrom(model)
+    _halve(found)
+    _cast_classes_from_float(found.graph)
+    onnx.checker.check_model(found, full_check=True)
+    return found
+
+
+def _halve(found: onnx.ModelProto) -> None:
+    """Let the layers that are not rounded compute in fp16, with casts around them."""
     wiring = Wiring(found.graph)
     halves = {id(node) for node in _unrounded(wiring)}
     half_made = {name for node in wiring.nodes if id(node) in halves for name in node.output}
@@ -56,7 +64,15 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
     del found.graph.node[:]
     found.graph.node.extend(ordered)
     del found.graph.value_info[:]
-    return found
+
+
+def _cast_classes_from_float(graph: onnx.GraphProto) -> None:
+    """Let bytes be made of floating point alone: TensorRT converts nothing else to them."""
+    place, node = next((i, n) for i, n in enumerate(graph.node) if n.name == f"{POST}classes")
+    made = f"{POST}winners"
+    before = helper.make_node("Cast", [node.input[0]], [made], name=made, to=TensorProto.FLOAT)
+    node.input[0] = made
+    graph.node.insert(place, before)
 
 
 def _unrounded(wiring: Wiring) -> Iterator[onnx.NodeProto]:
