@@ -67,7 +67,7 @@ def _part(
     faults = "".join(f"<p>{escape(fault)}</p>" for fault in proof.faults)
     made = facts((("Made INT8 by", proof.recipe), ("Tried", _tried(proof)), ("INT8 model", f"sha256 {proof.sha256}")))
     return (
-        f'<header><h2>{escape(target)}</h2><span class="badge {kind}">{word}</span></header>{faults}'
+        f'<header class="next"><h2>{escape(target)}</h2><span class="badge {kind}">{word}</span></header>{faults}'
         f"{_tiles(receipt, proof)}"
         f'<section><h2>What INT8 changes</h2><div class="scroll">{_table(receipt, proof)}</div></section>'
         f'<div class="two"><section><h2>IoU by class</h2>{KEY}{iou_bars(proof.parity)}'
@@ -89,7 +89,9 @@ def _head(receipt: Receipt) -> str:
 
 def _overview(receipt: Receipt) -> str:
     focus = receipt.focus
-    heads = ("Target", f"IoU of {focus}", "Change", "Masks agree, mean", "Worst tenth", "Of float's time", "Runtime")
+    heads = (
+        "Target", f"IoU of {focus}", "Change", "Agreement", "Worst tenth", "Of float's time", "Runs in", "Measured in",
+    )  # fmt: skip
     rows = [
         (
             target,
@@ -98,7 +100,8 @@ def _overview(receipt: Receipt) -> str:
             percent(proof.parity.agreement.mean),
             percent(proof.parity.agreement.p10),
             _ratio(proof),
-            proof.runtime if proof.latency else f"{proof.runtime}, masks in {proof.measured.runtime}",
+            proof.runtime,
+            proof.measured.runtime,
         )
         for target, proof in receipt.targets.items()
     ]
@@ -108,7 +111,7 @@ def _overview(receipt: Receipt) -> str:
 
 
 def _ratio(proof: TargetReceipt) -> str:
-    return f"{proof.latency.ratio:.2f}" if proof.latency else "not measured"
+    return f"{proof.latency.ratio:.2f}" if proof.latency else "?"
 
 
 def _tried(proof: TargetReceipt) -> str:
@@ -124,6 +127,7 @@ def _tiles(receipt: Receipt, proof: TargetReceipt) -> str:
             (f"{signed(-parity.drop_points[focus])} pt", f"IoU of {focus}, against float"),
             (percent(parity.agreement.mean), f"of {focus} masks agree with float, mean"),
             (f"{parity.int8.severity.mean_points:.2f} pt", "mean error of severity, INT8"),
+            (_ratio(proof), f"of float's time, {proof.runtime}"),
         )
     )
 
