@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from edge.errors import ModelError
+from edge.strict_yaml import Strict
 from models.recipe import ClassSpec
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ KEY = "edgeloupe"
 """Where the card stands in the ONNX file's `metadata_props`, as JSON."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, serialize_by_alias=True)
+class _Part(Strict):
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
 
 class CardInput(_Part):
@@ -90,7 +91,7 @@ def read_card(model: onnx.ModelProto, where: str) -> ModelCard:
     if text is None:
         raise ModelError(
             f"{where}: carries no model card (metadata key {KEY!r} with classes, input size, mean and std): "
-            "export it with `edgeloupe export`"
+            "export it with `edgeloupe export`, or give it one with `edgeloupe adopt`"
         )
     try:
         return ModelCard.model_validate_json(text)

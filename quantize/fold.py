@@ -39,7 +39,7 @@ def load_model(path: Path) -> tuple[onnx.ModelProto, ModelCard]:
             f"{path}: is a {card.task} network: devices run semantic ones only: train one of those instead"
         )
     model = canonical(model, str(path), (card.input.width, card.input.height))
-    _check_shapes(model, card, str(path))
+    check_shapes(model, card, str(path))
     return model, card
 
 
@@ -158,7 +158,8 @@ def _chain(prefix: str, steps: list[_Step], first: str, last: str) -> list[onnx.
     return nodes
 
 
-def _check_shapes(model: onnx.ModelProto, card: ModelCard, where: str) -> None:
+def check_shapes(model: onnx.ModelProto, card: ModelCard, where: str) -> None:
+    """Hold what a network takes and gives against its card. Raises ModelError."""
     given, wanted = shape_of(image_input(model.graph, where)), [1, 3, card.input.height, card.input.width]
     if given != wanted:
         raise ModelError(f"{where}: takes {given}, its card says {wanted}: export it with `edgeloupe export`")

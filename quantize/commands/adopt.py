@@ -1,0 +1,36 @@
+"""`edgeloupe adopt`: a float ONNX file that was trained elsewhere gets a card, and can be quantised like our own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "take over a float ONNX network that was trained elsewhere, with a card that says what it takes and gives"
+NEEDS = ("onnx", "onnxruntime")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
+    parser.add_argument("card", type=Path, metavar="CARD.yaml", help="classes, input size, mean, std, licence, data")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: NAME.onnx here")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edge.cache import write_whole
+    from edge.errors import ModelError
+    from edge.strict_yaml import load
+    from quantize.adopt import Adoption, adopt
+
+    card = load(args.card, Adoption)
+    model = adopt(args.model, card)
+    output: Path = args.output or Path(f"{card.name}.onnx")
+    try:
+        write_whole(output, model.SerializeToString())
+    except OSError as error:
+        raise ModelError(f"{output}: {error.strerror}: give another place with -o") from error
+    given = card.input
+    print(f"{output}: {card.name}, {len(card.classes)} classes, {given.width}x{given.height}")
+    return 0
