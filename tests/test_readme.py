@@ -13,6 +13,7 @@ import pytest
 
 from edge.config import Config
 from edge.strict_yaml import loads
+from quantize.adopt import Adoption
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(
@@ -53,8 +54,11 @@ def test_python_runs(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
-def test_the_configuration_is_valid(block: str) -> None:
-    assert loads(block, "README.md", Config).cameras
+def test_the_configuration_and_the_card_are_valid(block: str) -> None:
+    if "cameras:" in block:
+        assert loads(block, "README.md", Config).cameras
+    else:
+        assert loads(block, "README.md", Adoption).focus
 
 
 @pytest.mark.parametrize("line", [line for block in blocks("sh") for line in block.splitlines()])
