@@ -13,13 +13,13 @@ ROOT = Path(__file__).parents[1]
 WORKSHOP_ONLY = ("torch", "nncf", "onnx", "onnxruntime")
 
 
-@pytest.fixture(scope="module")
-def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` folder of a fresh environment made from requirements/device.txt and this project."""
+@pytest.fixture(scope="module", params=["device.txt", "device-litert.txt"])
+def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of a fresh environment made from pinned requirements and this project."""
     folder = tmp_path_factory.mktemp("device")
     subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
     pip = [str(folder / "env" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / "device.txt")], check=True)
+    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / request.param)], check=True)
     source = folder / "source"  # building leaves files behind
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", "__pycache__"))
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", str(source)], check=True)
