@@ -7,25 +7,23 @@ specification"; which version of it takes INT8, in TensorFlow's `lite/tools/vers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import shape_inference
 
-from edge.errors import ModelError
-from quantize.flatfile import KINDS, FlatFile
+from quantize.flat_file import KINDS
+from quantize.flat_tensors import FlatTensors, refused, zero_of
 from quantize.fold import NETWORK, POST, PRE
-from quantize.grids import Grid, grid_over
+from quantize.grids import Grid
 from quantize.plan import Style, fused_activation
-from quantize.rounding import MOST, Weights
-from quantize.windows import SAME, VALID, laid, nearest_pixels, pair
-from quantize.wiring import Wiring, attribute
+from quantize.rounding import MOST
+from quantize.windows import SAME, VALID, nearest_pixels, pair
+from quantize.wiring import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import onnx
-    from numpy.typing import NDArray
 
     from quantize.plan import Plan
 
@@ -55,10 +53,6 @@ OPERATORS = {
 }
 """Operators of ONNX that are written, and who writes each."""
 
-LOWEST = -128
-LARGEST_BIAS = 2**30
-"""Biases are INT32, in steps of input times weight."""
-
 PROBABILITY = Grid(1 / 256, 0, symmetric=False)
 """LOGISTIC writes this grid and no other."""
 
@@ -76,20 +70,7 @@ def write_tflite(model: onnx.ModelProto, plan: Plan | None) -> bytes:
     return _Writer(model, plan).written()
 
 
-class _Writer:
-    def __init__(self, model: onnx.ModelProto, plan: Plan | None) -> None:
-        graph = shape_inference.infer_shapes(model).graph
-        self._wiring = Wiring(graph)
-        self._plan = plan
-        self._shapes = {
-            value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-            for value in (*graph.input, *graph.value_info, *graph.output)
-        }
-        self._normalisation = tuple(self._wiring.constants[f"{PRE}{name}"].ravel() for name in ("mean", "std"))
-        self._file = FlatFile("edgeloupe")
-        self._places: dict[str, int] = {}  # of what flows, by its name in the graph
-        self._pixels: dict[str, Grid] = {}  # the network's input, where that is pixels as they come
-
+class _Writer(FlatTensors):
     def written(self) -> bytes:
         picture = self._front()
         fused: set[str] = set()
@@ -97,7 +78,7 @@ class _Writer:
             if not node.name.startswith(NETWORK) or node.name in fused:
                 continue
             if node.op_type not in OPERATORS:
-                raise _refused(node, "TFLite has no integer operator for it")
+                raise refused(node, "TFLite has no integer operator for it")
             activation = fused_activation(node, self._wiring)
             if activation is not None:
                 fused.add(activation.name)
@@ -109,43 +90,6 @@ class _Writer:
         return self._file.packed([picture], self._tail(logits))
 
     # Tensors
-
-    def _grid(self, name: str) -> Grid | None:
-        return self._plan.grids[name] if self._plan else None
-
-    def _tensor(self, name: str, grid: Grid | None, shape: Sequence[int]) -> int:
-        if grid is None:
-            return self._file.tensor(name, shape, np.float32)
-        return self._file.tensor(name, shape, np.int8, grid.scale, _zero(grid))
-
-    def _made(self, node: onnx.NodeProto, activation: onnx.NodeProto | None = None) -> int:
-        """Add the tensor that a node, or the activation carried out with it, makes."""
-        name = (activation or node).output[0]
-        self._places[name] = self._tensor(name, self._grid(name), self._nhwc(name))
-        return self._places[name]
-
-    def _nhwc(self, name: str) -> tuple[int, ...]:
-        shape = self._shapes.get(name, ())
-        if len(shape) != 4:
-            raise ModelError(
-                f"tensor {name!r}: has {len(shape)} dimensions: TFLite files are written for maps, which have 4"
-            )
-        return shape[0], shape[2], shape[3], shape[1]
-
-    def _read(self, name: str, node: onnx.NodeProto) -> int:
-        """Give what flows in, or a constant as integers."""
-        if name in self._places:
-            return self._places[name]
-        values = self._wiring.constants[name]
-        values = values.reshape((1,) * (4 - values.ndim) + values.shape).transpose(0, 2, 3, 1)
-        if not self._plan:
-            return self._file.constant(f"{node.name}/{name}", values.astype(np.float32))
-        grid = grid_over(float(values.min()), float(values.max()), symmetric=False)
-        integers = np.clip(np.round(values / grid.scale) + grid.zero_point, 0, 255) + LOWEST
-        return self._file.constant(f"{node.name}/{name}", integers.astype(np.int8), grid.scale, _zero(grid))
-
-    def _integers(self, name: str, values: Sequence[int] | NDArray[np.integer]) -> int:
-        return self._file.constant(name, np.asarray(values, np.int32))
 
     # Pictures
 
@@ -238,7 +182,7 @@ class _Writer:
 
     def _conv_transpose(self, node: onnx.NodeProto, activation: onnx.NodeProto | None) -> None:
         if attribute(node, "group", 1) > 1 or pair(node, "dilations") != (1, 1):
-            raise _refused(node, "TFLite transposes no grouped or dilated convolutions")
+            raise refused(node, "TFLite transposes no grouped or dilated convolutions")
         held, name = self._held(node), (activation or node).output[0]
         grid, shape = self._grid(name), self._nhwc(name)
         bias = np.zeros(shape[3]) if held.bias is None else held.bias
@@ -257,7 +201,7 @@ class _Writer:
         if padding == SAME:
             whole = shape
         elif any(made > full - cut for made, full, cut in zip(shape[1:3], whole[1:3], first, strict=True)):
-            raise _refused(node, "TFLite adds no rows or columns behind a transposed convolution")
+            raise refused(node, "TFLite adds no rows or columns behind a transposed convolution")
         made = self._tensor(f"{node.name}/whole", grid, whole)
         inputs = [self._integers(f"{node.name}/shape", whole), weights, self._places[node.input[0]], biases]
         options = {"padding": padding, "strideH": down, "strideW": across}
@@ -272,37 +216,6 @@ class _Writer:
             inputs, made = [made], self._tensor(f"{node.name}/bounded", grid, shape)
             self._file.operator(ACTIVATIONS[bound], 2, inputs, [made])
         self._places[name] = made
-
-    def _held(self, node: onnx.NodeProto) -> Weights:
-        """Give a layer's weights as integers; as they are in a file that computes in float."""
-        if self._plan and node.name in self._plan.weights:
-            return self._plan.weights[node.name]
-        if self._plan or node.input[1] not in self._wiring.constants:
-            raise _refused(node, "its weights are computed: TFLite's integer layers need constant ones")
-        values, *more = (self._wiring.constants[name] for name in node.input[1:])
-        axis = 1 if node.op_type == "ConvTranspose" else 0
-        return Weights(values, np.ones(values.shape[axis], np.float32), axis, more[0] if more else None)
-
-    def _step(self, node: onnx.NodeProto) -> float:
-        """Give the step of what a layer reads."""
-        grid = self._pixels.get(node.input[0]) or self._grid(node.input[0])
-        return grid.scale if grid else 1.0
-
-    def _weights(
-        self, name: str, kernel: NDArray[Any], scales: NDArray[np.float32], bias: NDArray[Any], step: float, axis: int
-    ) -> tuple[int, int]:
-        """Add a layer's weights and biases; where a bias would not fit its integer, the channel's steps grow."""
-        names = (f"{name}/weights", f"{name}/bias")
-        if not self._plan:
-            both = (np.ascontiguousarray(kernel), bias.astype(np.float32))
-            return self._file.constant(names[0], both[0]), self._file.constant(names[1], both[1])
-        grown = np.maximum(scales, np.abs(bias) / step / LARGEST_BIAS).astype(np.float32)
-        if (grown > scales).any():
-            shape = [-1 if place == axis else 1 for place in range(kernel.ndim)]
-            kernel = np.round(kernel * (scales / grown).reshape(shape)).astype(np.int8)
-        weights = self._file.constant(names[0], np.ascontiguousarray(kernel), grown, axis=axis)
-        steps = grown * np.float32(step)
-        return weights, self._file.constant(names[1], np.round(bias / steps).astype(np.int32), steps)
 
     # Layers without
 
@@ -319,13 +232,13 @@ class _Writer:
 
     def _pool(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
         if pair(node, "dilations") != (1, 1):
-            raise _refused(node, "TFLite pools without dilation only")
+            raise refused(node, "TFLite pools without dilation only")
         greatest = node.op_type == "MaxPool"
         size, strides = attribute(node, "kernel_shape"), pair(node, "strides")
         given, padding = self._padded(node, size, lowest=greatest)
         counted = bool(attribute(node, "count_include_pad", 0))
         if not greatest and any(attribute(node, "pads", ())) and counted == (padding == SAME):
-            raise _refused(node, "TFLite's averages do not count their padding so")
+            raise refused(node, "TFLite's averages do not count their padding so")
         options = {"padding": padding, "strideH": strides[0], "strideW": strides[1]}
         options |= {"filterHeight": size[0], "filterWidth": size[1]}
         kind = "MAX_POOL_2D" if greatest else "AVERAGE_POOL_2D"
@@ -335,7 +248,7 @@ class _Writer:
         given = node.input[1] if len(node.input) > 1 else ""
         axes = sorted(int(a) % 4 for a in self._wiring.constants[given]) if given else attribute(node, "axes", [2, 3])
         if list(axes) != [2, 3] or not attribute(node, "keepdims", 1):
-            raise _refused(node, "is written for means over rows and columns that are kept")
+            raise refused(node, "is written for means over rows and columns that are kept")
         inputs = [self._places[node.input[0]], self._integers(f"{node.name}/axes", [1, 2])]
         self._file.operator("MEAN", 2, inputs, [self._made(node)], table="ReducerOptions", keepDims=True)
 
@@ -347,7 +260,7 @@ class _Writer:
         if mode == "nearest":
             options = {"alignCorners": False, "halfPixelCenters": self._nearest(node, before, after, grid)}
         elif mode != "linear" or not (options["alignCorners"] or options["halfPixelCenters"] or grid == "asymmetric"):
-            raise _refused(node, f"TFLite resizes by nearest or linear, not {mode} {grid}")
+            raise refused(node, f"TFLite resizes by nearest or linear, not {mode} {grid}")
         size = self._integers(f"{node.name}/size", after)
         kind, table = ("NEAREST_NEIGHBOR", "NearestNeighbor") if mode == "nearest" else ("BILINEAR", "Bilinear")
         self._file.operator(
@@ -363,13 +276,13 @@ class _Writer:
         for half, theirs in enumerate((("asymmetric", "floor"), ("half_pixel", "round_prefer_ceil"))):
             if all(np.array_equal(nearest_pixels(*n, grid, rule), nearest_pixels(*n, *theirs)) for n in sides):
                 return bool(half)
-        raise _refused(node, f"TFLite has no nearest pixels by {grid}, {rule}")
+        raise refused(node, f"TFLite has no nearest pixels by {grid}, {rule}")
 
     def _pad(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
         pads = [int(value) for value in self._wiring.constants[node.input[1]]]
         value = self._wiring.constants.get(node.input[2]) if len(node.input) > 2 else None
         if attribute(node, "mode", b"constant") != b"constant" or (value is not None and value.any()):
-            raise _refused(node, "TFLite's integers are padded with zeros only")
+            raise refused(node, "TFLite's integers are padded with zeros only")
         first, last = ([part[0], part[2], part[3], part[1]] for part in (pads[:4], pads[4:]))
         places = self._integers(f"{node.name}/pads", np.stack([first, last], axis=1))
         self._file.operator("PAD", 2, [self._places[node.input[0]], places], [self._made(node)], table="PadOptions")
@@ -389,26 +302,6 @@ class _Writer:
         else:
             self._file.operator(ACTIVATIONS.get(bound, "QUANTIZE"), 2, [given], [self._made(node)])
         self._clamp(node)
-
-    def _padded(self, node: onnx.NodeProto, size: Sequence[int], *, lowest: bool = False) -> tuple[int, int]:
-        """Give what a window runs over and TFLite's padding; where that does not do, a layer of its own pads."""
-        name, place = node.input[0], self._places[node.input[0]]
-        found = laid(node, size, self._shapes[name][2:], self._shapes[node.output[0]][2:])
-        if not found.needs_padding:
-            return place, found.padding
-        pads = np.array([(0, 0), *zip(found.before, found.after, strict=True), (0, 0)], np.int32)
-        shape = [n + int(more) for n, more in zip(self._nhwc(name), pads.sum(axis=1), strict=True)]
-        inputs = [place, self._integers(f"{node.name}/pads", pads)]
-        grid = self._pixels.get(name) or self._grid(name)
-        padded = self._tensor(f"{node.name}/padded", grid, shape)
-        if lowest and not (grid and grid.zero_point == 0):
-            least = np.array(LOWEST, np.int8) if grid else np.array(-np.inf, np.float32)
-            of_grid = (grid.scale, _zero(grid)) if grid else ()
-            inputs.append(self._file.constant(f"{node.name}/lowest", least, *of_grid))
-            self._file.operator("PADV2", 2, inputs, [padded], table="PadV2Options")
-        else:
-            self._file.operator("PAD", 2, inputs, [padded], table="PadOptions")
-        return padded, VALID
 
     def _bound(self, node: onnx.NodeProto | None) -> int:
         """Give TFLite's name for an activation; NONE for those that it has none for, which `_clamp` takes care of."""
@@ -432,8 +325,8 @@ class _Writer:
     def _against(self, kind: str, name: str, limit: float) -> int:
         grid, label = self._grid(name), f"{name}/{kind.lower()}"
         if grid:
-            held = np.array(np.round(limit / grid.scale) + _zero(grid), np.int8)
-            constant = self._file.constant(f"{label}/limit", held, grid.scale, _zero(grid))
+            held = np.array(np.round(limit / grid.scale) + zero_of(grid), np.int8)
+            constant = self._file.constant(f"{label}/limit", held, grid.scale, zero_of(grid))
         else:
             constant = self._file.constant(f"{label}/limit", np.array(limit, np.float32))
         made = self._tensor(label, grid, self._nhwc(name))
@@ -448,11 +341,3 @@ class _Writer:
         given = [self._wiring.constants.get(name) for name in (*node.input[1:], "", "")[:2]]
         low, high = (float(v) if v is not None else b for v, b in zip(given, (-np.inf, np.inf), strict=True))
         return low, high
-
-
-def _zero(grid: Grid) -> int:
-    return grid.zero_point + (0 if grid.symmetric else LOWEST)
-
-
-def _refused(node: onnx.NodeProto, why: str) -> ModelError:
-    return ModelError(f"node {node.name.removeprefix(NETWORK)!r} ({node.op_type}): {why}")

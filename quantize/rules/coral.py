@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.errors import ModelError
-from quantize.flatfile import is_flat, parse_flat
+from quantize.flat_file import is_flat, parse_flat
 from quantize.fold import POST
 from quantize.rules import Finding, Rule, neutral
 from quantize.tflite import write_tflite
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from quantize.flatfile import FlatGraph, FlatOperator
+    from quantize.flat_file import FlatGraph, FlatOperator
 
 _PAGE = "Coral, TensorFlow models on the Edge TPU"
 

@@ -13,7 +13,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from edge.errors import ModelError
-from quantize.flatfile import parse_flat
+from quantize.flat_file import parse_flat
 from quantize.plan import make_plan
 from quantize.rules import coral as rules
 from quantize.targets import Candidate

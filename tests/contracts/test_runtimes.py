@@ -10,7 +10,7 @@ import pytest
 
 from edge import runtimes
 from edge.errors import ModelError
-from quantize.flatfile import FlatFile
+from quantize.flat_file import FlatFile
 from quantize.fold import fold
 from quantize.tflite import write_tflite
 from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.runtimes import litert
-from quantize.flatfile import FlatFile
+from quantize.flat_file import FlatFile
 
 if TYPE_CHECKING:
     import pytest

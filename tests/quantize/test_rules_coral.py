@@ -13,7 +13,7 @@ from edge.errors import ModelError
 from models.checkpoint import Checkpoint, build_network
 from models.export import export
 from models.recipe import Recipe
-from quantize.flatfile import FlatFile, parse_flat, read_flat
+from quantize.flat_file import FlatFile, parse_flat, read_flat
 from quantize.fold import fold
 from quantize.rules import Rule, check, coral
 from quantize.targets import Network, create
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from quantize.flatfile import FlatGraph
+    from quantize.flat_file import FlatGraph
 
 
 def third_party() -> Path:
