@@ -114,7 +114,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
         else:
             with zipfile.ZipFile(path) as archive:
                 yield _Zip(path, archive)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError) as error:  # the latter for a version that no zip has
         raise BundleError(f"{path}: not a whole .loupe file ({error}): copy the bundle again") from error
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror or error}: give a .loupe file or the same as a folder") from error

@@ -295,6 +295,14 @@ def test_a_truncated_zip_is_refused(share: float, folder: Path, tmp_path: Path) 
     _refused(path, "not a whole .loupe file")
 
 
+def test_a_zip_that_claims_to_need_another_version_is_refused(folder: Path, cache: Path, tmp_path: Path) -> None:
+    path = _zip(folder, tmp_path / "a.loupe")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 235
+    path.write_bytes(data)
+    _refused(path, "not a whole .loupe file")
+
+
 def test_every_flipped_byte_of_a_zip_is_noticed_or_harmless(folder: Path, cache: Path, tmp_path: Path) -> None:
     path = _zip(folder, tmp_path / "a.loupe")
     data, whole = path.read_bytes(), open_bundle(folder)
