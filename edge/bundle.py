@@ -57,8 +57,8 @@ class Bundle:
             BundleError: none of `preference` is in the bundle.
         """
         targets = self.manifest.targets
-        ranked = sorted(targets, key=lambda t: (runtimes.installed(targets[t].runtime) is None, _rank(targets[t])))
-        name = next((p for p in preference or ranked if p in targets), None)
+        wanted = preference or sorted(targets, key=lambda name: _rank(targets[name]))
+        name = next((p for p in wanted if p in targets), None)
         if name is None:
             raise BundleError(
                 f"{self.path}: has no target {' or '.join(preference)}, only {', '.join(targets)}: "
@@ -67,8 +67,9 @@ class Bundle:
         return name, targets[name]
 
 
-def _rank(info: TargetInfo) -> int:
-    return runtimes.NAMES.index(info.runtime) if info.runtime in runtimes.NAMES else len(runtimes.NAMES)
+def _rank(info: TargetInfo) -> tuple[bool, int]:
+    place = runtimes.NAMES.index(info.runtime) if info.runtime in runtimes.NAMES else len(runtimes.NAMES)
+    return runtimes.installed(info.runtime) is None, place
 
 
 def open_bundle(path: Path, *, trusted: Sequence[Path] = (), cache_dir: Path | None = None) -> Bundle:

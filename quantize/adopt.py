@@ -10,9 +10,9 @@ from onnx import helper, numpy_helper, shape_inference
 
 from edge.errors import ModelError
 from models.card import ModelCard, write_card
-from quantize.canonical import canonical, read_onnx, shape_of
+from quantize.canonical import canonical, read_onnx, shapes_of
 from quantize.fold import check_shapes
-from quantize.wiring import Wiring, attribute
+from quantize.wiring import Wiring, attribute, forget_unread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,9 +41,8 @@ def adopt(path: Path, card: Adoption) -> onnx.ModelProto:
     """
     where = str(path)
     model = canonical(read_onnx(path), where, (card.input.width, card.input.height))
-    logits = _logits(model.graph, where)
-    wiring = Wiring(model.graph)
-    shapes = {value.name: shape_of(value) for value in (*model.graph.value_info, *model.graph.output)}
+    wiring, shapes = Wiring(model.graph), shapes_of(model.graph)
+    logits = _logits(model.graph.output[0].name, wiring, shapes, where)
     if shapes[logits][CHANNEL_AXIS] == 1:
         logits = _two_classes(model.graph, wiring, logits)
     _keep_up_to(model.graph, logits)
@@ -54,11 +53,9 @@ def adopt(path: Path, card: Adoption) -> onnx.ModelProto:
     return adopted
 
 
-def _logits(graph: onnx.GraphProto, where: str) -> str:
+def _logits(output: str, wiring: Wiring, shapes: dict[str, list[int]], where: str) -> str:
     """Walk from the output back to what is not decided yet."""
-    wiring = Wiring(graph)
-    shapes = {value.name: shape_of(value) for value in (*graph.value_info, *graph.output)}
-    name = str(graph.output[0].name)
+    name = output
     while (node := wiring.maker(name, *ENDINGS)) is not None:
         if node.op_type == "Sigmoid" and shapes[name][CHANNEL_AXIS] != 1:
             raise ModelError(f"{where}: ends in one sigmoid per class: classes that overlap can't be told in one map")
@@ -66,7 +63,7 @@ def _logits(graph: onnx.GraphProto, where: str) -> str:
             raise ModelError(f"{where}: node {node.name!r} ({node.op_type}): decides along another axis than channels")
         name = str(node.input[0])
     if len(shapes.get(name, [])) != 4:
-        raise ModelError(f"{where}: gives {shape_of(graph.output[0])}: must be a map of classes, (1, classes, h, w)")
+        raise ModelError(f"{where}: gives {shapes[output]}: must be a map of classes, (1, classes, h, w)")
     return name
 
 
@@ -91,7 +88,7 @@ def _two_classes(graph: onnx.GraphProto, wiring: Wiring, name: str) -> str:
 
 def _keep_up_to(graph: onnx.GraphProto, name: str) -> None:
     """Let a tensor be the output, and forget whatever nobody needs for it."""
-    wiring, needed, nodes = Wiring(graph), [name], []
+    wiring, needed = Wiring(graph), [name]
     wanted: set[str] = set()
     while needed:
         node = wiring.makers.get(needed.pop())
@@ -99,9 +96,7 @@ def _keep_up_to(graph: onnx.GraphProto, name: str) -> None:
             wanted.add(node.output[0])
             needed += node.input
     nodes = [node for node in graph.node if node.output[0] in wanted]
-    read = {given for node in nodes for given in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.node[:], graph.initializer[:], graph.value_info[:], graph.output[:]
+    del graph.node[:], graph.value_info[:], graph.output[:]
     graph.node.extend(nodes)
-    graph.initializer.extend(kept)
+    forget_unread(graph)
     graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))

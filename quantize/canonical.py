@@ -102,6 +102,11 @@ def shape_of(value: onnx.ValueInfoProto) -> list[int]:
     return [d.dim_value for d in value.type.tensor_type.shape.dim]
 
 
+def shapes_of(graph: onnx.GraphProto) -> dict[str, list[int]]:
+    """Give the dimensions of what flows, by name, as far as they are known."""
+    return {value.name: shape_of(value) for value in (*graph.input, *graph.value_info, *graph.output)}
+
+
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """List the nodes, those of branches and loop bodies among them."""
     for node in graph.node:
@@ -275,8 +280,7 @@ def _check_static(model: onnx.ModelProto, where: str) -> None:
 
 def _spell_out_padding(graph: onnx.GraphProto) -> None:
     """Write the padding of windows in numbers, where it is only said that sizes are to stay the same."""
-    shapes = {value.name: shape_of(value) for value in (*graph.input, *graph.value_info, *graph.output)}
-    shapes |= {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    shapes = shapes_of(graph) | {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
         told = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type not in ("Conv", "MaxPool", "AveragePool") or told.get("auto_pad", b"NOTSET") == b"NOTSET":

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import shape_inference
 
 from edge.errors import ModelError
+from quantize.canonical import shapes_of
 from quantize.flat_file import FlatFile
 from quantize.fold import NETWORK, PRE
 from quantize.grids import Grid, grid_over
@@ -35,10 +36,7 @@ class FlatTensors:
         graph = shape_inference.infer_shapes(model).graph
         self._wiring = Wiring(graph)
         self._plan = plan
-        self._shapes = {
-            value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-            for value in (*graph.input, *graph.value_info, *graph.output)
-        }
+        self._shapes = shapes_of(graph)
         self._normalisation = tuple(self._wiring.constants[f"{PRE}{name}"].ravel() for name in ("mean", "std"))
         self._file = FlatFile("edgeloupe")
         self._places: dict[str, int] = {}  # of what flows, by its name in the graph
@@ -59,7 +57,7 @@ class FlatTensors:
         return self._places[name]
 
     def _nhwc(self, name: str) -> tuple[int, ...]:
-        shape = self._shapes.get(name, ())
+        shape = self._shapes.get(name, [])
         if len(shape) != 4:
             raise ModelError(
                 f"tensor {name!r}: has {len(shape)} dimensions: TFLite files are written for maps, which have 4"

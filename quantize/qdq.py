@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from quantize.wiring import forget_unread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ def write_qdq(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     del graph.node[:]
     graph.node.extend(ordered)
     del graph.value_info[:]
-    _forget_unread(graph)
+    forget_unread(graph)
     onnx.checker.check_model(found, full_check=True)
     return found
 
@@ -73,10 +75,3 @@ def _hold(graph: onnx.GraphProto, node: onnx.NodeProto, weights: Weights) -> onn
     return helper.make_node(
         "DequantizeLinear", [values, scale, zero], [node.input[1]], name=f"{base}/dequantise", axis=weights.axis
     )
-
-
-def _forget_unread(graph: onnx.GraphProto) -> None:
-    read = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

@@ -9,7 +9,7 @@ from models.metrics.blobs import OVERLAP
 from quantize.charts import MINUS, iou_bars, iou_curve, percent, severity_scatter, signed
 from quantize.gallery import DIFFERENCE, gallery
 from quantize.overlay import class_colour, strip
-from quantize.page import facts, key, page, tiles
+from quantize.page import facts, key, page, table, tiles
 from quantize.score import focus_iou, severity
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _part(
     return (
         f'<header class="next"><h2>{escape(target)}</h2><span class="badge {kind}">{word}</span></header>{faults}'
         f"{_tiles(receipt, proof)}"
-        f'<section><h2>What INT8 changes</h2><div class="scroll">{_table(receipt, proof)}</div></section>'
+        f"<section><h2>What INT8 changes</h2>{_table(receipt, proof)}</section>"
         f'<div class="two"><section><h2>IoU by class</h2>{KEY}{iou_bars(proof.parity)}'
         f'<h2 class="next">IoU of {escape(manifest.focus)} by picture</h2>{_curve(manifest, measured)}</section>'
         f"<section><h2>Severity</h2>{KEY}{_scatter(manifest, measured)}</section></div>"
@@ -105,9 +105,7 @@ def _overview(receipt: Receipt) -> str:
         )
         for target, proof in receipt.targets.items()
     ]
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<section><h2>Targets</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div></section>'
+    return f"<section><h2>Targets</h2>{table('Targets', heads, rows)}</section>"
 
 
 def _ratio(proof: TargetReceipt) -> str:
@@ -150,10 +148,8 @@ def _table(receipt: Receipt, proof: TargetReceipt) -> str:
         a, b = (getattr(q.severity, f"{figure}_points") for q in (float_, int8))
         rows.append((f"Severity, {text} error", f"{a:.2f} pt", f"{b:.2f} pt", f"{signed(b - a)} pt"))
     agree = proof.parity.agreement
-    head = "<tr><th>Against the truth</th><th>Float</th><th>INT8</th><th>Change</th></tr>"
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return (
-        f"<table>{head}{body}</table>"
+        f"{table('What INT8 changes', ('Against the truth', 'Float', 'INT8', 'Change'), rows)}"
         f'<p class="soft" style="margin:14px 0 0">Agreement of {escape(focus)} masks between float and INT8, on '
         f"{agree.pictures} pictures where float sees it: mean {percent(agree.mean)}, tenth percentile "
         f"{percent(agree.p10)}, worst {percent(agree.worst)}, pooled {percent(agree.pooled)}; on {agree.appeared} "

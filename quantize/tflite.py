@@ -89,8 +89,6 @@ class _Writer(FlatTensors):
         logits = next(name for node in ends for name in node.input if name in self._places)
         return self._file.packed([picture], self._tail(logits))
 
-    # Tensors
-
     # Pictures
 
     def _front(self) -> int:

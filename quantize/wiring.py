@@ -36,3 +36,11 @@ class Wiring:
 def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
     """Read an attribute of a node."""
     return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
+
+
+def forget_unread(graph: onnx.GraphProto) -> None:
+    """Drop constants that no node reads."""
+    read = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

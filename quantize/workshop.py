@@ -109,19 +109,15 @@ def quantize(order: Order) -> Receipt:
         _seal(folder, contents, draft, order.key)
         bundle = open_bundle(folder)
         measured = compare(bundle, here, samples, order.threads)
-        picture = prepare(read_picture(samples[0].picture), card.input.width, card.input.height)
         proofs = {
-            name: _proof(
-                bundle, order.gate, one, measured[name], _latency(one, bundle, network, picture, Path(scratch))
-            )
+            name: _proof(bundle, order.gate, one, measured[name], _latency(one, bundle, network, Path(scratch)))
             for name, one in made.items()
         }
         receipt = draft.model_copy(update={"targets": proofs})
         if all(proof.passed for proof in proofs.values()):
             write_report(folder / "report.html", bundle, receipt, measured)
             _seal(folder, contents, receipt, order.key)
-            for name, info in here.items():
-                _prove(open_bundle(folder), name, info)
+            _prove(open_bundle(folder), here)
             pack(folder, order.output)
     return receipt
 
@@ -214,13 +210,13 @@ def _seal(folder: Path, contents: Contents, receipt: Receipt, key: Ed25519Privat
     seal(folder, contents, key)
 
 
-def _latency(made: _Made, bundle: Bundle, network: targets.Network, picture: Picture, scratch: Path) -> Latency | None:
+def _latency(made: _Made, bundle: Bundle, network: targets.Network, scratch: Path) -> Latency | None:
     """Measure how fast it is, where its own runtime is at hand."""
     runtime = made.info.runtime
     if made.here.runtime != runtime:
         return None
     files = made.target.float_form(network, scratch), bundle.file(made.info.entry)
-    ratio = latency_ratio(runtime, *files, picture, threads=LATENCY_THREADS)
+    ratio = latency_ratio(runtime, *files, network.pictures[0], threads=LATENCY_THREADS)
     return Latency(ratio=ratio, runtime=runtime, threads=LATENCY_THREADS)
 
 
@@ -243,6 +239,7 @@ def _proof(
     )
 
 
-def _prove(bundle: Bundle, target: str, here: TargetInfo) -> None:
-    with open_segmenter(bundle, target, stand_in=here) as segmenter:
-        selftest(bundle, segmenter, target)
+def _prove(bundle: Bundle, here: Mapping[str, TargetInfo]) -> None:
+    for target, info in here.items():
+        with open_segmenter(bundle, target, stand_in=info) as segmenter:
+            selftest(bundle, segmenter, target)

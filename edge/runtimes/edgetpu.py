@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Self
 from ai_edge_litert.interpreter import Interpreter, load_delegate
 
 from edge.errors import ModelError
+from edge.runtimes import LIBRARIES
 from edge.runtimes.litert import LiteRt
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LIBRARY = "libedgetpu.so.1"
 
 COMPILED = b"edgetpu-custom-op"
 """What the chip runs goes by this name in a file."""
@@ -39,11 +38,13 @@ class EdgeTpu(LiteRt):
 
     def _load(self, model: str, threads: int) -> Interpreter:
         try:
-            ctypes.CDLL(LIBRARY)  # where it is missing, LiteRT's own function leaves a broken object behind
-            delegate = load_delegate(LIBRARY)
+            ctypes.CDLL(
+                LIBRARIES["edgetpu"]
+            )  # where it is missing, LiteRT's own function leaves a broken object behind
+            delegate = load_delegate(LIBRARIES["edgetpu"])
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"{model}: {LIBRARY} or the chip is missing: install libedgetpu1-std, or choose the target cpu"
+                f"{model}: {LIBRARIES['edgetpu']} or the chip is missing: install libedgetpu1-std, or take target cpu"
             ) from error
         return Interpreter(model, experimental_delegates=[delegate], num_threads=threads)
 

@@ -19,16 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edge.cache import write_whole
     from edge.errors import ModelError
     from edge.strict_yaml import load
+    from models.whole_file import whole_file
     from quantize.adopt import Adoption, adopt
 
     card = load(args.card, Adoption)
     model = adopt(args.model, card)
     output: Path = args.output or Path(f"{card.name}.onnx")
     try:
-        write_whole(output, model.SerializeToString())
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(output) as partial:
+            partial.write_bytes(model.SerializeToString())
     except OSError as error:
         raise ModelError(f"{output}: {error.strerror}: give another place with -o") from error
     given = card.input

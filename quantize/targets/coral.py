@@ -10,21 +10,19 @@ import logging
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.errors import ModelError
-from quantize.flat_file import parse_flat
-from quantize.plan import make_plan
+from quantize.flat_file import read_flat
 from quantize.rules import coral as rules
-from quantize.targets import Candidate
 from quantize.targets.cpu import CpuTarget
-from quantize.tflite import STYLE, write_tflite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from quantize.targets import Network
+    from quantize.targets import Candidate, Network
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +35,14 @@ class CoralTarget(CpuTarget):
     runtime = "edgetpu"
 
     def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
-        """Quantise by our own plan."""
-        content = write_tflite(network.equalised, make_plan(network.equalised, network.observed, STYLE))
-        for finding in rules.check_graph(parse_flat(content, str(network.folded))):
-            if finding.rule.breaks:
-                raise ModelError(f"node {finding.node!r}: {finding.what}: the Edge TPU asks for {finding.rule.asks}")
-        entry = out / "planned" / "model.tflite"
-        entry.parent.mkdir(parents=True)
-        entry.write_bytes(content)
-        yield Candidate(
-            recipe="equalised, least squared error, compensated rounding, integers throughout",
-            entry=entry,
-            shipped=compiled(entry),
-        )
+        """Give the file for plain processors, held against the chip's rules and compiled."""
+        for candidate in super().candidates(network, out):
+            for finding in rules.check(candidate.entry):
+                if finding.rule.breaks:
+                    raise ModelError(
+                        f"node {finding.node!r}: {finding.what}: the Edge TPU asks for {finding.rule.asks}"
+                    )
+            yield replace(candidate, shipped=compiled(candidate.entry))
 
 
 def create() -> CoralTarget:
@@ -75,7 +68,7 @@ def compiled(model: Path) -> Path:
         raise ModelError(f"{model.name}: {COMPILER} refuses it: {reason.strip()}")
     counts = re.findall(r"operations that will run on (Edge TPU|CPU): (\d+)", told)
     on_chip = dict(counts).get("Edge TPU")
-    wanted = rules.mapped(parse_flat(model.read_bytes(), str(model)))
+    wanted = rules.mapped(read_flat(model))
     if on_chip is not None and int(on_chip) < wanted:
         raise ModelError(f"{model.name}: {COMPILER} maps {on_chip} operators, {wanted} were expected: see its log")
     return made
