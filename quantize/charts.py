@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from quantize.evaluation import DecisionFigures, ReliabilityFigures, SizeBin
-    from quantize.figures import Parity
+    from quantize.figures import LayerSensitivity, Parity
 
 
 MINUS = "\N{MINUS SIGN}"
@@ -96,6 +96,41 @@ def size_bars(sizes: Sequence[tuple[str, SizeBin]]) -> str:
     return (
         f'<svg viewBox="0 0 {left + width + 76} {height * len(sizes)}" role="img" '
         f'aria-label="Objects found, by size. {escape(told)}">{"".join(rows)}</svg>'
+    )
+
+
+def layer_bars(layers: Sequence[LayerSensitivity]) -> str:
+    """Draw what rounding each layer alone costs, in the order of the data's way: the masks above, the logits below."""
+    left, width, height, gap = 52, 600, 110, 34
+    bar = width / max(len(layers), 1)
+    parts = []
+    for row, (what, shares) in enumerate(
+        (
+            ("mask lost, %", [one.mask_loss for one in layers]),
+            ("error of logits, %", [10 ** (-one.snr_db / 20) for one in layers]),
+        )
+    ):
+        base, most = row * (height + gap) + height + 10, _nice(max([1e-4, *shares]))
+        for share in (0, 0.5, 1):
+            y = base - height * share
+            parts.append(
+                f'<line x1="{left}" y1="{y:.1f}" x2="{left + width}" y2="{y:.1f}" class="grid"/>'
+                f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end" class="tick">{100 * most * share:.3g}</text>'
+            )
+        for number, (one, share) in enumerate(zip(layers, shares, strict=True)):
+            tall = height * share / most
+            parts.append(
+                f'<rect x="{left + number * bar + 0.5:.1f}" y="{base - tall:.1f}" width="{max(bar - 1, 0.5):.1f}" '
+                f'height="{tall:.1f}" class="int8"><title>{escape(one.layer)} ({escape(one.operator)}): '
+                f"{100 * share:.3f} %</title></rect>"
+            )
+        parts.append(f'<text x="{left}" y="{base - height - 2:.1f}" class="axis" dy="-2">{what}</text>')
+    end = 2 * (height + gap) + 24
+    return (
+        f'<svg viewBox="0 -8 {left + width + 12} {end}" role="img" '
+        f'aria-label="What rounding each of {len(layers)} layers alone costs masks and logits">{"".join(parts)}'
+        f'<text x="{left + width / 2}" y="{end - 26}" text-anchor="middle" class="axis">'
+        f"{len(layers)} layers, from the picture to the masks</text></svg>"
     )
 
 

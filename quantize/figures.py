@@ -51,33 +51,57 @@ class Agreement(Figures):
     pixels: float  # share of all pixels with the same class
 
 
+class RecallDrop(Figures):
+    """How many objects of one class INT8 finds less than float does, of all there are."""
+
+    points: float  # percentage points
+    interval: tuple[float, float] | None  # 95 %, over groups; none where they are too few for one
+
+    @property
+    def is_chance(self) -> bool:
+        """Whether as good as no loss lies within the interval: so few objects can't tell."""
+        return self.interval is not None and self.interval[0] <= 0
+
+
 class Parity(Figures):
     """Float and INT8 on the same pictures."""
 
     float_: Quality = Field(alias="float")
     int8: Quality
     drop_points: dict[str, float]  # by class, IoU of float less that of INT8 in percentage points
+    recall_drop: dict[str, RecallDrop] = {}  # by class, where the truth has objects of it; receipts of old have none
     agreement: Agreement
 
-    @property
-    def worst_drop(self) -> tuple[str, float]:
-        """The class that loses most, and its loss in points."""
-        name = max(self.drop_points, key=lambda n: self.drop_points[n])
-        return name, self.drop_points[name]
+
+class LayerSensitivity(Figures):
+    """What rounding one layer's inputs and weights does, everything else in float."""
+
+    layer: str  # the name of its node
+    operator: str
+    macs: int  # multiplications with its weights, for one picture
+    mask_loss: float  # 1 - IoU of the focus class's masks, over all pictures together
+    snr_db: float  # power of the logits over that of their error
 
 
 class Gate(Figures):
     """What INT8 may lose."""
 
-    max_drop_points: float = 0.5  # IoU of any class
+    max_drop_points: float = 0.5  # IoU of any class, and share of its objects that are found
     min_agreement: float = 0.95  # mean, of the focus class's masks
 
     def faults(self, parity: Parity) -> tuple[str, ...]:
         """Say what fails, one sentence each; empty when the gate is passed."""
-        name, drop = parity.worst_drop
-        found = []
-        if drop > self.max_drop_points:
-            found.append(f"IoU of {name} drops by {drop:.2f} points, at most {self.max_drop_points:g} are allowed")
+        allowed = f"at most {self.max_drop_points:g} are allowed"
+        found = [
+            f"IoU of {name} drops by {drop:.2f} points, {allowed}"
+            for name, drop in parity.drop_points.items()
+            if drop > self.max_drop_points
+        ]
+        found += [
+            f"{lost.points:.2f} points fewer objects of {name} are found, {allowed}"
+            for name, lost in parity.recall_drop.items()
+            if lost.points > self.max_drop_points and not lost.is_chance
+        ]
         if parity.agreement.mean < self.min_agreement:
             found.append(
                 f"masks agree to {parity.agreement.mean:.3f} with float, at least {self.min_agreement:g} is asked for"

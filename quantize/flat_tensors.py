@@ -36,14 +36,33 @@ class FlatTensors:
         graph = shape_inference.infer_shapes(model).graph
         self._wiring = Wiring(graph)
         self._plan = plan
+        self._integer = plan is not None  # whether what is being written computes in integers
         self._shapes = shapes_of(graph)
         self._normalisation = tuple(self._wiring.constants[f"{PRE}{name}"].ravel() for name in ("mean", "std"))
         self._file = FlatFile("edgeloupe")
-        self._places: dict[str, int] = {}  # of what flows, by its name in the graph
+        self._in_kind: dict[bool, dict[str, int]] = {False: {}, True: {}}  # in float, and in integers
         self._pixels: dict[str, Grid] = {}  # the network's input, where that is pixels as they come
 
+    @property
+    def _places(self) -> dict[str, int]:
+        """What flows in the kind of numbers that is being written, by its name in the graph."""
+        return self._in_kind[self._integer]
+
+    def _is_integer(self, node: onnx.NodeProto) -> bool:
+        return self._plan is not None and node.name not in self._plan.spared
+
+    def _place(self, name: str) -> int:
+        """Give what flows in; in the other kind of numbers, where it was made in one."""
+        if name not in self._places:
+            made = self._in_kind[not self._integer][name]
+            suffix = "integers" if self._integer else "float"
+            self._places[name] = self._tensor(f"{name}/{suffix}", self._grid(name), self._nhwc(name))
+            kind, version = ("QUANTIZE", 1) if self._integer else ("DEQUANTIZE", 2)
+            self._file.operator(kind, version, [made], [self._places[name]])
+        return self._places[name]
+
     def _grid(self, name: str) -> Grid | None:
-        return self._plan.grids[name] if self._plan else None
+        return self._plan.grids[name] if self._plan and self._integer else None
 
     def _tensor(self, name: str, grid: Grid | None, shape: Sequence[int]) -> int:
         if grid is None:
@@ -66,11 +85,11 @@ class FlatTensors:
 
     def _read(self, name: str, node: onnx.NodeProto) -> int:
         """Give what flows in, or a constant as integers."""
-        if name in self._places:
-            return self._places[name]
+        if name not in self._wiring.constants:
+            return self._place(name)
         values = self._wiring.constants[name]
         values = values.reshape((1,) * (4 - values.ndim) + values.shape).transpose(0, 2, 3, 1)
-        if not self._plan:
+        if not self._integer:
             return self._file.constant(f"{node.name}/{name}", values.astype(np.float32))
         grid = grid_over(float(values.min()), float(values.max()), symmetric=False)
         integers = np.clip(np.round(values / grid.scale) + grid.zero_point, 0, 255) + LOWEST
@@ -81,9 +100,9 @@ class FlatTensors:
 
     def _held(self, node: onnx.NodeProto) -> Weights:
         """Give a layer's weights as integers; as they are in a file that computes in float."""
-        if self._plan and node.name in self._plan.weights:
+        if self._plan and self._integer and node.name in self._plan.weights:
             return self._plan.weights[node.name]
-        if self._plan or node.input[1] not in self._wiring.constants:
+        if self._integer or node.input[1] not in self._wiring.constants:
             raise refused(node, "its weights are computed: TFLite's integer layers need constant ones")
         values, *more = (self._wiring.constants[name] for name in node.input[1:])
         axis = 1 if node.op_type == "ConvTranspose" else 0
@@ -99,7 +118,7 @@ class FlatTensors:
     ) -> tuple[int, int]:
         """Add a layer's weights and biases; where a bias would not fit its integer, the channel's steps grow."""
         names = (f"{name}/weights", f"{name}/bias")
-        if not self._plan:
+        if not self._integer:
             both = (np.ascontiguousarray(kernel), bias.astype(np.float32))
             return self._file.constant(names[0], both[0]), self._file.constant(names[1], both[1])
         grown = np.maximum(scales, np.abs(bias) / step / LARGEST_BIAS).astype(np.float32)
@@ -112,7 +131,7 @@ class FlatTensors:
 
     def _padded(self, node: onnx.NodeProto, size: Sequence[int], *, lowest: bool = False) -> tuple[int, int]:
         """Give what a window runs over and TFLite's padding; where that does not do, a layer of its own pads."""
-        name, place = node.input[0], self._places[node.input[0]]
+        name, place = node.input[0], self._place(node.input[0])
         found = laid(node, size, self._shapes[name][2:], self._shapes[node.output[0]][2:])
         if not found.needs_padding:
             return place, found.padding

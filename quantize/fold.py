@@ -17,6 +17,8 @@ from quantize.canonical import canonical, image_input, read_onnx, shape_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from quantize.wiring import Wiring
+
 PRE, POST = "edgeloupe/pre/", "edgeloupe/post/"
 """Prefixes of the folded nodes: quantisation leaves these in float."""
 
@@ -95,6 +97,13 @@ def processing(card: ModelCard) -> Processing:
         "scores: max softmax times 255, rounded to even",
     )
     return Processing.of(PREPARE_VERSION, (f"input {given.width}x{given.height}", *steps))
+
+
+def head(wiring: Wiring) -> onnx.NodeProto:
+    """Give the node of a folded network that makes the logits."""
+    ends = (node for node in wiring.nodes if node.name.startswith(POST))
+    makers = (wiring.makers.get(name) for node in ends for name in node.input)
+    return next(node for node in makers if node is not None and node.name.startswith(NETWORK))
 
 
 def output_size(model: onnx.ModelProto) -> tuple[int, int]:

@@ -13,9 +13,10 @@ from tqdm import tqdm
 from edge import runtimes
 from edge.segment import open_reference, open_segmenter
 from models.metrics import Confusion, Counts
-from models.metrics.blobs import least_object_px
+from models.metrics.blobs import FOUND, MISSED, found_share, least_object_px
+from models.metrics.resamples import MIN_GROUPS, Resamples, interval
 from quantize.evaluate import class_specs, read_sample
-from quantize.figures import Agreement, Parity
+from quantize.figures import Agreement, Parity, RecallDrop
 from quantize.score import PictureScore, focus_iou, quality, score_picture
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from edge.bundle import Bundle
     from edge.frame import Picture
     from edge.manifest import TargetInfo
+    from edge.mask import Mask, Plane
     from models.datasets import Sample
 
 
@@ -63,16 +65,34 @@ def compare(
         }
         for sample in tqdm(samples, desc="float against INT8", unit="picture", disable=None, leave=False):
             picture, truth = read_sample(sample, classes)
-            float_ = reference(picture).on_frame()
-            scored = score_picture(float_, truth, len(classes))
+            float_ = seen(reference(picture), sample, truth, len(classes))
             for target, segmenter in small.items():
-                int8 = segmenter(picture).on_frame()
-                between = Confusion(len(classes))
-                between.add(int8, float_)
-                of_int8 = score_picture(int8, truth, len(classes))
-                found = PictureParity(sample=sample, float_=scored, int8=of_int8, between=between.counts)
-                results[target].append(found)
+                results[target].append(beside(float_, segmenter(picture), len(classes)))
     return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What float makes of one picture."""
+
+    sample: Sample
+    truth: Plane  # class map, (H, W) uint8, in frame pixels
+    found: Plane  # likewise
+    score: PictureScore
+
+
+def seen(mask: Mask, sample: Sample, truth: Plane, classes: int) -> Seen:
+    """Score what float makes of a picture."""
+    found = mask.on_frame()
+    return Seen(sample=sample, truth=truth, found=found, score=score_picture(found, truth, classes))
+
+
+def beside(float_: Seen, mask: Mask, classes: int) -> PictureParity:
+    """Score what INT8 makes of the same picture."""
+    int8, between = mask.on_frame(), Confusion(classes)
+    between.add(int8, float_.found)
+    scored = score_picture(int8, float_.truth, classes)
+    return PictureParity(sample=float_.sample, float_=float_.score, int8=scored, between=between.counts)
 
 
 def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: int) -> Parity:
@@ -84,8 +104,26 @@ def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: in
         float_=float_,
         int8=int8,
         drop_points={n: 100 * ((float_.iou[n] or 0.0) - (int8.iou[n] or 0.0)) for n in names},
+        recall_drop=_recall_drop(pictures, groups, names),
         agreement=agreement([p.between for p in pictures], focus),
     )
+
+
+def _recall_drop(
+    pictures: Sequence[PictureParity], groups: Sequence[str], names: Sequence[str]
+) -> dict[str, RecallDrop]:
+    """Say by class how many objects less INT8 finds, over the same draws of groups for both."""
+    float_, int8 = (np.stack([p.float_.blobs for p in pictures]), np.stack([p.int8.blobs for p in pictures]))
+    there = float_[:, :, (FOUND, MISSED)].sum(axis=(2, 3)) > 0  # (pictures, classes)
+    resamples, drops = Resamples(groups), {}
+    draws = found_share(resamples.sums(float_)) - found_share(resamples.sums(int8))
+    whole = found_share(float_.sum(axis=0)) - found_share(int8.sum(axis=0))
+    for place in np.flatnonzero(there.any(axis=0)).tolist():
+        bounds = interval(draws[:, place]) if resamples.groups_with(there[:, place]) >= MIN_GROUPS else None
+        drops[names[place]] = RecallDrop(
+            points=100 * float(whole[place]), interval=bounds and (100 * bounds[0], 100 * bounds[1])
+        )
+    return drops
 
 
 def agreement(between: Sequence[Counts], focus: int) -> Agreement:

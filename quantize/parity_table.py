@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.table import table
+from quantize.sensitivity import ranked
 
 if TYPE_CHECKING:
     from quantize.figures import Parity, Quality
+    from quantize.receipt import Receipt
+
+MOST_SENSITIVE = 5
+"""Layers that are shown."""
 
 
 def quality_rows(quality: Quality, focus: str) -> list[tuple[str, str]]:
@@ -44,4 +49,22 @@ def parity_table(parity: Parity, focus: str) -> str:
         f"{table(head, rows)}\n"
         f"{focus} masks of float and INT8 agree: mean {agree.mean:.4f}, p10 {agree.p10:.4f}, worst {agree.worst:.4f} "
         f"({agree.pictures} pictures); pixels {agree.pixels:.4f}"
+    )
+
+
+def why_table(receipt: Receipt) -> str:
+    """Print what was tried for each target that does not pass, and the layers that cost the masks most."""
+    tried = [
+        (target, way, f"{agreement:.4f}")
+        for target, proof in receipt.targets.items()
+        if not proof.passed
+        for way, agreement in sorted(proof.tried.items(), key=lambda item: -item[1])
+    ]
+    layers = [
+        (one.layer, one.operator, f"{one.mask_loss:.4f}", f"{one.snr_db:.1f} dB")
+        for one in ranked(receipt.sensitivity)[:MOST_SENSITIVE]
+    ]
+    return (
+        f"{table(('target', 'what was tried', 'masks agree on validation'), tried)}\n\n"
+        f"{table(('most sensitive layers', 'operator', 'mask lost', 'logits over error'), layers)}"
     )

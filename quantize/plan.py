@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from quantize.rounding import Weights, round_weights
 from quantize.wiring import Wiring, attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import onnx
 
@@ -50,6 +50,18 @@ class Plan:
     reads: tuple[Read, ...]
     grids: dict[str, Grid]  # by tensor
     weights: dict[str, Weights]  # by node
+    spared: frozenset[str] = frozenset()  # nodes that compute in floating point all the same
+
+    def sparing(self, nodes: Collection[str]) -> Plan:
+        """Give the same plan with these nodes in floating point."""
+        reads = tuple(read for read in self.reads if read.node not in nodes)
+        weights = {name: held for name, held in self.weights.items() if name not in nodes}
+        return replace(self, reads=reads, weights=weights, spared=self.spared | frozenset(nodes))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The nodes that are rounded, in the order of the data's way."""
+        return tuple(dict.fromkeys(read.node for read in self.reads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

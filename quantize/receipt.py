@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from edge import __version__
 from edge.errors import BundleError
 from edge.manifest import TargetInfo
-from quantize.figures import Figures, Gate, Parity
+from quantize.figures import Figures, Gate, LayerSensitivity, Parity
 
 if TYPE_CHECKING:
     from edge.bundle import Bundle
@@ -48,6 +48,7 @@ class TargetReceipt(Figures):
     runtime: str
     recipe: str  # how INT8 was made
     tried: dict[str, float]  # every way that was tried, with its agreement on the pictures to choose by
+    spared: tuple[str, ...] = ()  # layers that stay in float, so that the gate is passed
     sha256: str  # of the file that ran
     parity: Parity
     measured: TargetInfo  # what ran: the form that is shipped, or one that stands in for a chip that was not at hand
@@ -78,6 +79,8 @@ class Receipt(Figures):
     dataset: DatasetFacts
     calibration: CalibrationFacts
     gate: Gate
+    sensitivity: tuple[LayerSensitivity, ...] = ()  # of the float network's layers, in the order of the data's way
+    accepted_by: str | None = None  # who took the bundle although the gate was not passed
     targets: dict[str, TargetReceipt]  # empty while the bundle is being measured
 
 

@@ -6,11 +6,12 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from models.metrics.blobs import OVERLAP
-from quantize.charts import MINUS, iou_bars, iou_curve, percent, severity_scatter, signed
+from quantize.charts import MINUS, iou_bars, iou_curve, layer_bars, percent, severity_scatter, signed
 from quantize.gallery import DIFFERENCE, gallery
 from quantize.overlay import class_colour, strip
 from quantize.page import facts, key, page, table, tiles
 from quantize.score import focus_iou, severity
+from quantize.sensitivity import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from quantize.parity import PictureParity
     from quantize.receipt import Receipt, TargetReceipt
     from quantize.score import PictureScore
+
+MOST_SENSITIVE = 8
+"""Layers that are listed."""
 
 KEY = key((("var(--float)", "float"), ("var(--int8)", "INT8")))
 
@@ -52,9 +56,10 @@ def render(
 ) -> str:
     """Give the page."""
     parts = [_part(manifest, receipt, target, measured[target], rows[target]) for target in receipt.targets]
-    overview = _overview(receipt) if len(parts) > 1 else ""
+    overview = _overview(manifest, receipt) if len(parts) > 1 else ""
     return page(
-        f"{receipt.name}: INT8 against float", f"{_head(receipt)}{overview}{''.join(parts)}{_facts(manifest, receipt)}"
+        f"{receipt.name}: INT8 against float",
+        f"{_head(receipt)}{overview}{''.join(parts)}{_layers(receipt)}{_facts(manifest, receipt)}",
     )
 
 
@@ -64,11 +69,15 @@ def _part(
     """Give what there is to see of one target."""
     proof = receipt.targets[target]
     word, kind = ("gate passed", "good") if proof.passed else ("gate not passed", "bad")
+    if receipt.accepted_by and not proof.passed:
+        word += f", accepted by {receipt.accepted_by}"
     faults = "".join(f"<p>{escape(fault)}</p>" for fault in proof.faults)
-    made = facts((("Made INT8 by", proof.recipe), ("Tried", _tried(proof)), ("INT8 model", f"sha256 {proof.sha256}")))
+    spared = (("In float", ", ".join(proof.spared)),) if proof.spared else ()
+    told = (("Made INT8 by", proof.recipe), *spared, ("Tried", _tried(proof)), ("INT8 model", f"sha256 {proof.sha256}"))
+    made = facts(told)
     return (
-        f'<header class="next"><h2>{escape(target)}</h2><span class="badge {kind}">{word}</span></header>{faults}'
-        f"{_tiles(receipt, proof)}"
+        f'<header class="next"><h2>{escape(target)}</h2><span class="badge {kind}">{escape(word)}</span></header>'
+        f"{faults}{_tiles(receipt, proof)}"
         f"<section><h2>What INT8 changes</h2>{_table(receipt, proof)}</section>"
         f'<div class="two"><section><h2>IoU by class</h2>{KEY}{iou_bars(proof.parity)}'
         f'<h2 class="next">IoU of {escape(manifest.focus)} by picture</h2>{_curve(manifest, measured)}</section>'
@@ -87,10 +96,12 @@ def _head(receipt: Receipt) -> str:
     )
 
 
-def _overview(receipt: Receipt) -> str:
+def _overview(manifest: Manifest, receipt: Receipt) -> str:
     focus = receipt.focus
+    of_float = manifest.files[manifest.reference.entry].size
     heads = (
-        "Target", f"IoU of {focus}", "Change", "Agreement", "Worst tenth", "Of float's time", "Runs in", "Measured in",
+        "Target", f"IoU of {focus}", "Change", "Agreement", "Worst tenth",
+        "Time, of float's", "Size, of float's", "Measured in",
     )  # fmt: skip
     rows = [
         (
@@ -100,12 +111,32 @@ def _overview(receipt: Receipt) -> str:
             percent(proof.parity.agreement.mean),
             percent(proof.parity.agreement.p10),
             _ratio(proof),
-            proof.runtime,
+            f"{_size(manifest, target) / of_float:.2f}",
             proof.measured.runtime,
         )
         for target, proof in receipt.targets.items()
     ]
     return f"<section><h2>Targets</h2>{table('Targets', heads, rows)}</section>"
+
+
+def _size(manifest: Manifest, target: str) -> int:
+    """Add up the files of one target, in bytes."""
+    return sum(file.size for name, file in manifest.files.items() if name.startswith(f"targets/{target}/"))
+
+
+def _layers(receipt: Receipt) -> str:
+    """Show what rounding each layer alone costs."""
+    if not receipt.sensitivity:
+        return ""
+    worst = [
+        (one.layer, one.operator, percent(one.mask_loss), f"{one.snr_db:.1f} dB")
+        for one in ranked(receipt.sensitivity)[:MOST_SENSITIVE]
+    ]
+    heads = ("Most sensitive", "Operator", f"{receipt.focus} mask lost", "Logits over their error")
+    return (
+        '<section><h2>What each layer costs</h2><p class="soft">Rounded to INT8 alone, with every other layer in '
+        f"float, on validation pictures.</p>{layer_bars(receipt.sensitivity)}{table('Layers', heads, worst)}</section>"
+    )
 
 
 def _ratio(proof: TargetReceipt) -> str:

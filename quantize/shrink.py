@@ -1,66 +1,125 @@
-"""Shrink: try a target's candidates and keep the one whose masks stay closest to float on validation pictures."""
+"""Shrink: try a target's INT8 forms and keep the one that loses least; where all lose too much, spare some layers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from tqdm import tqdm
-
-from edge import runtimes
-from models.metrics import binary_iou
+from quantize.fold import NETWORK
+from quantize.sensitivity import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edge.frame import Picture
-    from edge.mask import Plane
+    from quantize.budget import Budget
+    from quantize.figures import Gate, LayerSensitivity, Parity
+    from quantize.judge import Judge
     from quantize.targets import Candidate, Network, Target
-
-SPOT_PX = 5
-"""Pictures on which float sees less than this many grid pixels of the focus class say nothing about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One candidate and how well it agrees with float."""
+    """One INT8 form and what it loses on the pictures to choose by."""
 
     candidate: Candidate
-    agreement: float  # mean IoU of the focus class between float and INT8, 0 to 1
+    parity: Parity
+    faults: tuple[str, ...]  # what the gate has against it
+    spared: tuple[str, ...] = ()  # layers that stay in float
+
+    @property
+    def rank(self) -> tuple[bool, float, float]:
+        """Sorts the better one first."""
+        return bool(self.faults), -self.parity.agreement.mean, -self.parity.agreement.pixels
 
 
-def shrink(target: Target, network: Network, validation: Sequence[Picture], focus: int, out: Path) -> list[Tried]:
-    """Make every candidate of `target` and rank them, best first; equals stay in the target's own order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shrinker:
+    """What the forms of every target are made from and judged by."""
 
-    Args:
-        target: for which chip.
-        network: in float, with its calibration pictures.
-        validation: pictures of the same kind to choose by; never those of the test split.
-        focus: index of the class whose masks are compared.
-        out: where candidates are written.
+    network: Network  # in float, with its calibration pictures
+    judge: Judge  # never of the test split
+    gate: Gate
+    sensitivity: tuple[LayerSensitivity, ...]
+    budget: Budget
 
-    Raises:
-        ModelError: the network can't be made small or run.
-    """
-    reference = _class_maps("onnxruntime", network.folded, validation)
-    tried = [
-        Tried(candidate=c, agreement=_agreement(reference, _class_maps(target.proven_in, c.entry, validation), focus))
-        for c in target.candidates(network, out)
-    ]
-    return sorted(tried, key=lambda t: -t.agreement)
+    def shrink(self, target: Target, out: Path) -> list[Tried]:
+        """Give all forms that were tried, the kept one first; equals stay in the target's own order.
+
+        Args:
+            target: for which chip.
+            out: where they are written.
+
+        Raises:
+            ModelError: the network can't be made small or run.
+        """
+        tried: list[Tried] = []
+        for candidate in target.candidates(self.network, out):
+            tried.append(self.judged(target, candidate))
+            if self.budget.is_used_up:
+                break
+        tried.sort(key=lambda one: one.rank)
+        if tried[0].faults:
+            mixed = _Mixing(self, target, out).fewest()
+            tried = ([mixed] if mixed else []) + tried
+        return tried
+
+    def judged(self, target: Target, candidate: Candidate, spared: Sequence[str] = ()) -> Tried:
+        """Compare one form with float."""
+        parity = self.judge(target.proven_in, candidate.entry)
+        return Tried(candidate=candidate, parity=parity, faults=self.gate.faults(parity), spared=tuple(spared))
 
 
-def _class_maps(runtime: str, model: Path, pictures: Sequence[Picture]) -> list[Plane]:
-    with runtimes.create(runtime, model) as network:
-        progress = tqdm(pictures, desc="comparing masks", unit="picture", disable=None, leave=False)
-        return [network.infer(picture)[0] for picture in progress]
+class _Mixing:
+    """The search for the fewest layers that have to stay in float for the gate to be passed."""
 
+    def __init__(self, shrinker: Shrinker, target: Target, out: Path) -> None:
+        self._shrinker, self._target, self._out = shrinker, target, out
+        self._count = 0
 
-def _agreement(reference: Sequence[Plane], found: Sequence[Plane], focus: int) -> float:
-    pairs = [(a == focus, b == focus) for a, b in zip(reference, found, strict=True)]
-    ious = [binary_iou(a, b) for a, b in pairs if int(a.sum()) >= SPOT_PX]
-    if ious:
-        return float(np.mean(ious))
-    return float(np.mean([(a == b).mean() for a, b in zip(reference, found, strict=True)]))
+    def fewest(self) -> Tried | None:
+        """Spare the most sensitive layers, more and more of them; then give back what is not needed, costly ones first.
+
+        None where the target spares no layers, or the budget is used up before a form passes.
+        """
+        order = [one.layer for one in ranked(self._shrinker.sensitivity)]
+        failing, count, passing = 0, 1, None
+        while passing is None and failing < len(order):
+            count = min(count, len(order))
+            one = self._try(order[:count])
+            if one is None:
+                return None
+            if one.faults:
+                failing, count = count, 2 * count
+            else:
+                passing = one
+        if passing is None:
+            return None
+        while len(passing.spared) - failing > 1:
+            middle = (failing + len(passing.spared)) // 2
+            one = self._try(order[:middle])
+            if one is None:
+                return passing
+            if one.faults:
+                failing = middle
+            else:
+                passing = one
+        return self._trimmed(passing)
+
+    def _trimmed(self, passing: Tried) -> Tried:
+        macs = {one.layer: one.macs for one in self._shrinker.sensitivity}
+        for layer in sorted(passing.spared, key=lambda name: -macs[name]):
+            one = self._try([name for name in passing.spared if name != layer]) if len(passing.spared) > 1 else None
+            if one and not one.faults:
+                passing = one
+        return passing
+
+    def _try(self, spared: Sequence[str]) -> Tried | None:
+        shrinker = self._shrinker
+        if shrinker.budget.is_used_up:
+            return None
+        self._count += 1
+        folder = self._out / f"mixed-{self._count}"
+        made = self._target.candidates(shrinker.network, folder, frozenset(NETWORK + name for name in spared))
+        candidate = next(made, None)
+        return shrinker.judged(self._target, candidate, spared) if candidate else None

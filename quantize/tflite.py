@@ -13,7 +13,7 @@ import numpy as np
 
 from quantize.flat_file import KINDS
 from quantize.flat_tensors import FlatTensors, refused, zero_of
-from quantize.fold import NETWORK, POST, PRE
+from quantize.fold import NETWORK, POST, PRE, head
 from quantize.grids import Grid
 from quantize.plan import Style, fused_activation
 from quantize.rounding import MOST
@@ -82,12 +82,13 @@ class _Writer(FlatTensors):
             activation = fused_activation(node, self._wiring)
             if activation is not None:
                 fused.add(activation.name)
+            self._integer = self._is_integer(node)
             getattr(self, OPERATORS[node.op_type])(node, activation)
             if activation is not None:
                 self._clamp(activation)
-        ends = (node for node in self._wiring.nodes if node.name.startswith(POST))
-        logits = next(name for node in ends for name in node.input if name in self._places)
-        return self._file.packed([picture], self._tail(logits))
+        last = head(self._wiring)
+        self._integer = self._is_integer(last)
+        return self._file.packed([picture], self._tail(last.output[0]))
 
     # Pictures
 
@@ -98,25 +99,28 @@ class _Writer(FlatTensors):
         """
         mean, spread = self._normalisation
         entry = next(node for node in self._wiring.nodes if node.name == f"{PRE}divide").output[0]
-        shape, common = self._nhwc(entry), int(np.round(mean.mean()))
-        dense = all(node.op_type == "Conv" and attribute(node, "group", 1) == 1 for node in self._wiring.readers[entry])
-        if self._plan and dense and np.ptp(spread) == 0 and 0 <= common <= 255:
+        shape, common, readers = self._nhwc(entry), int(np.round(mean.mean())), self._wiring.readers[entry]
+        self._integer = all(map(self._is_integer, readers))
+        dense = all(node.op_type == "Conv" and attribute(node, "group", 1) == 1 for node in readers)
+        if self._integer and dense and np.ptp(spread) == 0 and 0 <= common <= 255:
             grid = self._pixels[entry] = Grid(1 / float(spread[0]), common, symmetric=False)
             picture = self._file.tensor("picture", shape, np.uint8, grid.scale, common)
             self._places[entry] = self._tensor(entry, grid, shape)
             self._file.operator("QUANTIZE", 1, [picture], [self._places[entry]])
             return picture
-        picture = self._file.tensor("picture", shape, np.uint8, 1.0 if self._plan else None)
-        values = self._tensor(f"{PRE}values", Grid(1.0, 0, symmetric=False) if self._plan else None, shape)
-        if self._plan:
+        picture = self._file.tensor("picture", shape, np.uint8, 1.0 if self._integer else None)
+        values = self._tensor(f"{PRE}values", Grid(1.0, 0, symmetric=False) if self._integer else None, shape)
+        if self._integer:
             self._file.operator("QUANTIZE", 1, [picture], [values])
         else:
             kinds = {"inDataType": UINT8, "outDataType": FLOAT32}
             self._file.operator("CAST", 1, [picture], [values], table="CastOptions", **kinds)
         kernel = np.zeros((3, 1, 1, 3))
-        kernel[range(3), 0, 0, self._colours()] = MOST if self._plan else 1 / spread
+        kernel[range(3), 0, 0, self._colours()] = MOST if self._integer else 1 / spread
         scales = (1 / (MOST * spread)).astype(np.float32)
-        layer = self._weights(PRE, kernel.astype(np.int8 if self._plan else np.float32), scales, -mean / spread, 1.0, 0)
+        layer = self._weights(
+            PRE, kernel.astype(np.int8 if self._integer else np.float32), scales, -mean / spread, 1.0, 0
+        )
         self._places[entry] = self._tensor(entry, self._grid(entry), shape)
         self._convolve("CONV_2D", [values, *layer], self._places[entry], VALID, (1, 1), (1, 1), NONE)
         return picture
@@ -127,13 +131,13 @@ class _Writer(FlatTensors):
 
     def _tail(self, logits: str) -> list[int]:
         """Reduce logits to the most probable class of each pixel and its probability."""
-        shape, given = self._nhwc(logits), self._places[logits]
+        shape, given = self._nhwc(logits), self._place(logits)
         axis, flat = self._integers(f"{POST}axis", [3]), shape[:3]
         winners = self._file.tensor(f"{POST}winners", flat, np.int32)
         self._file.operator("ARG_MAX", 2, [given, axis], [winners], table="ArgMaxOptions", outputType=INT32)
         classes = self._file.tensor("classes", flat, np.uint8)
         self._file.operator("CAST", 1, [winners], [classes], table="CastOptions", inDataType=INT32, outDataType=UINT8)
-        grid = PROBABILITY if self._plan else None
+        grid = PROBABILITY if self._integer else None
         probabilities = self._tensor(f"{POST}probabilities", grid, shape)
         self._file.operator("SOFTMAX", 2, [given], [probabilities], table="SoftmaxOptions", beta=1.0)
         greatest = self._tensor(f"{POST}greatest", grid, flat)
@@ -201,7 +205,7 @@ class _Writer(FlatTensors):
         elif any(made > full - cut for made, full, cut in zip(shape[1:3], whole[1:3], first, strict=True)):
             raise refused(node, "TFLite adds no rows or columns behind a transposed convolution")
         made = self._tensor(f"{node.name}/whole", grid, whole)
-        inputs = [self._integers(f"{node.name}/shape", whole), weights, self._places[node.input[0]], biases]
+        inputs = [self._integers(f"{node.name}/shape", whole), weights, self._place(node.input[0]), biases]
         options = {"padding": padding, "strideH": down, "strideW": across}
         self._file.operator("TRANSPOSE_CONV", 3, inputs, [made], table="TransposeConvOptions", **options)
         if whole != shape:
@@ -247,7 +251,7 @@ class _Writer(FlatTensors):
         axes = sorted(int(a) % 4 for a in self._wiring.constants[given]) if given else attribute(node, "axes", [2, 3])
         if list(axes) != [2, 3] or not attribute(node, "keepdims", 1):
             raise refused(node, "is written for means over rows and columns that are kept")
-        inputs = [self._places[node.input[0]], self._integers(f"{node.name}/axes", [1, 2])]
+        inputs = [self._place(node.input[0]), self._integers(f"{node.name}/axes", [1, 2])]
         self._file.operator("MEAN", 2, inputs, [self._made(node)], table="ReducerOptions", keepDims=True)
 
     def _resize(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
@@ -262,7 +266,7 @@ class _Writer(FlatTensors):
         size = self._integers(f"{node.name}/size", after)
         kind, table = ("NEAREST_NEIGHBOR", "NearestNeighbor") if mode == "nearest" else ("BILINEAR", "Bilinear")
         self._file.operator(
-            f"RESIZE_{kind}", 3 if any(options.values()) else 2, [self._places[node.input[0]], size],
+            f"RESIZE_{kind}", 3 if any(options.values()) else 2, [self._place(node.input[0]), size],
             [self._made(node)], table=f"Resize{table}Options", **options,
         )  # fmt: skip
 
@@ -283,19 +287,19 @@ class _Writer(FlatTensors):
             raise refused(node, "TFLite's integers are padded with zeros only")
         first, last = ([part[0], part[2], part[3], part[1]] for part in (pads[:4], pads[4:]))
         places = self._integers(f"{node.name}/pads", np.stack([first, last], axis=1))
-        self._file.operator("PAD", 2, [self._places[node.input[0]], places], [self._made(node)], table="PadOptions")
+        self._file.operator("PAD", 2, [self._place(node.input[0]), places], [self._made(node)], table="PadOptions")
 
     def _sigmoid(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
-        if not self._plan:
-            self._file.operator("LOGISTIC", 1, [self._places[node.input[0]]], [self._made(node)])
+        if not self._integer:
+            self._file.operator("LOGISTIC", 1, [self._place(node.input[0])], [self._made(node)])
             return
         bounded = self._tensor(f"{node.name}/probability", PROBABILITY, self._nhwc(node.output[0]))
-        self._file.operator("LOGISTIC", 2, [self._places[node.input[0]]], [bounded])
+        self._file.operator("LOGISTIC", 2, [self._place(node.input[0])], [bounded])
         self._file.operator("QUANTIZE", 2, [bounded], [self._made(node)])
 
     def _activation(self, node: onnx.NodeProto, _: onnx.NodeProto | None) -> None:
-        given, bound = self._places[node.input[0]], self._bound(node)
-        if bound == NONE and not self._plan:
+        given, bound = self._place(node.input[0]), self._bound(node)
+        if bound == NONE and not self._integer:
             self._places[node.output[0]] = given
         else:
             self._file.operator(ACTIVATIONS.get(bound, "QUANTIZE"), 2, [given], [self._made(node)])
@@ -328,7 +332,7 @@ class _Writer(FlatTensors):
         else:
             constant = self._file.constant(f"{label}/limit", np.array(limit, np.float32))
         made = self._tensor(label, grid, self._nhwc(name))
-        self._file.operator(kind, 2, [self._places[name], constant], [made], table="MaximumMinimumOptions")
+        self._file.operator(kind, 2, [self._place(name), constant], [made], table="MaximumMinimumOptions")
         return made
 
     def _bounds(self, node: onnx.NodeProto | None) -> tuple[float, float]:

@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from tqdm import tqdm
 
 from edge import runtimes
 from edge.bundle import RECEIPT, open_bundle
-from edge.frame import read_picture
 from edge.machine import processor
 from edge.manifest import Probe, TargetInfo
-from edge.prepare import prepare
 from edge.segment import Segmenter, open_segmenter
 from edge.selftest import selftest
 from models.datasets import open_dataset
 from quantize import calibrate, targets
+from quantize.budget import Budget
 from quantize.evaluate import list_samples
 from quantize.fold import fold, load_model, output_size, processing
+from quantize.judge import Judge
 from quantize.package import Contents, pack, seal, sha256_of, write_probe
 from quantize.parity import PictureParity, compare, latency_ratio, summarise
 from quantize.receipt import (
@@ -36,7 +35,8 @@ from quantize.receipt import (
     tool_versions,
 )
 from quantize.report import write_report
-from quantize.shrink import Tried, shrink
+from quantize.sensitivity import measure_sensitivity
+from quantize.shrink import Shrinker, Tried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from edge.bundle import Bundle
-    from edge.frame import Picture
     from models.card import ModelCard
     from models.datasets import Sample
     from quantize.calibrate import Calibration
@@ -70,29 +69,31 @@ class Order:
     release: int = 1
     calibration: int = 100
     threads: int = 0
+    minutes: float | None = None  # for trying forms; what a bundle needs in any case takes its time beside
+    accepted_by: str | None = None  # who takes a bundle that does not pass the gate
 
 
 def quantize(order: Order) -> Receipt:
-    """Make, measure and sign a bundle; nothing is written to `order.output` when the gate is not passed.
+    """Make, measure and sign a bundle; nothing is written to `order.output` when the gate is not passed or overridden.
 
     Raises:
         ModelError, DatasetError, BundleError: the model, the pictures or the result can't be used.
     """
     model, card = load_model(order.model)
     chosen = {name: targets.create(name) for name in order.targets}
+    budget = Budget(order.minutes)
     calibration = calibrate.choose(order.data, card, order.calibration)
-    validation = _validation(order.data)
     samples, split = list_samples(order.data, "test")
     with tempfile.TemporaryDirectory(prefix="edgeloupe-") as scratch:
         folder = Path(scratch) / "bundle"
         (folder / "reference").mkdir(parents=True)
         onnx.save(fold(model, card), folder / REFERENCE)
-        pictures = _prepared(validation, card) or calibration.pictures
+        validation = _validation(order.data)
+        judge = Judge(folder / REFERENCE, validation, card, order.threads)
         network = targets.Network(folder / REFERENCE, calibration.pictures)
-        made = {
-            name: _make(name, target, network, pictures, card.focus_id, Path(scratch), folder)
-            for name, target in chosen.items()
-        }
+        sensitivity = measure_sensitivity(network, judge.pictures, card.focus_id)
+        shrinker = Shrinker(network=network, judge=judge, gate=order.gate, sensitivity=sensitivity, budget=budget)
+        made = {name: _make(name, target, shrinker, Path(scratch), folder) for name, target in chosen.items()}
         here = {name: one.here for name, one in made.items()}
         contents = Contents(
             card=card,
@@ -102,7 +103,7 @@ def quantize(order: Order) -> Receipt:
             reference=TargetInfo(
                 runtime="onnxruntime", precision="float32", entry=REFERENCE, version_range=">=1.20,<2"
             ),
-            probe=_probe(validation or samples, card, here, folder),
+            probe=_probe(validation, card, here, folder),
             created=order.created,
         )
         draft = _draft(order, card, calibration, samples, split, folder)
@@ -113,8 +114,10 @@ def quantize(order: Order) -> Receipt:
             name: _proof(bundle, order.gate, one, measured[name], _latency(one, bundle, network, Path(scratch)))
             for name, one in made.items()
         }
-        receipt = draft.model_copy(update={"targets": proofs})
-        if all(proof.passed for proof in proofs.values()):
+        passed = all(proof.passed for proof in proofs.values())
+        accepted_by = None if passed else order.accepted_by
+        receipt = draft.model_copy(update={"targets": proofs, "sensitivity": sensitivity, "accepted_by": accepted_by})
+        if passed or accepted_by:
             write_report(folder / "report.html", bundle, receipt, measured)
             _seal(folder, contents, receipt, order.key)
             _prove(open_bundle(folder), here)
@@ -123,15 +126,10 @@ def quantize(order: Order) -> Receipt:
 
 
 def _validation(root: Path) -> list[Sample]:
-    """Take the pictures to choose by: from the validation split, else none (the calibration pictures must do)."""
-    data = open_dataset(root)
-    return data.part("val") if data.is_split else []
-
-
-def _prepared(samples: Sequence[Sample], card: ModelCard) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    step = max(1, -(-len(samples) // VALIDATION_PICTURES))
-    progress = tqdm(samples[::step], desc="validation pictures", unit="picture", disable=None, leave=False)
-    return [prepare(read_picture(s.picture), card.input.width, card.input.height) for s in progress]
+    """Take the pictures to choose by: of the validation split, where there is one."""
+    data = open_dataset(root).sound()
+    samples = list(data.samples) if not data.is_split else data.part("val")
+    return samples[:: -(-len(samples) // VALIDATION_PICTURES)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,13 +145,11 @@ class _Made:
 def _make(
     name: str,
     target: targets.Target,
-    network: targets.Network,
-    validation: Sequence[Picture],
-    focus: int,
+    shrinker: Shrinker,
     scratch: Path,
     folder: Path,
 ) -> _Made:
-    tried = shrink(target, network, validation, focus, scratch / "tried" / name)
+    tried = shrinker.shrink(target, scratch / "tried" / name)
     best = tried[0].candidate
     shutil.copytree(best.entry.parent, folder / "targets" / name)
     info = TargetInfo(
@@ -170,8 +166,7 @@ def _probe(
     samples: Sequence[Sample], card: ModelCard, here: Mapping[str, TargetInfo], folder: Path
 ) -> tuple[Probe, ...]:
     """Choose probe pictures with a good deal of the focus class, and one with little or none."""
-    step = max(1, len(samples) // VALIDATION_PICTURES)
-    areas = [(int((s.class_map(card.classes) == card.focus_id).sum()), s.picture) for s in samples[::step]]
+    areas = [(int((s.class_map(card.classes) == card.focus_id).sum()), s.picture) for s in samples]
     ranked = [path for _, path in sorted(areas)]
     places = np.linspace(len(ranked) - 1, 0, min(PROBES, len(ranked))).round().astype(int)
     with ExitStack() as stack:
@@ -230,7 +225,8 @@ def _proof(
         runtime=made.info.runtime,
         measured=made.here,
         recipe=made.tried[0].candidate.recipe,
-        tried={t.candidate.recipe: t.agreement for t in made.tried},
+        tried={t.candidate.recipe: t.parity.agreement.mean for t in made.tried},
+        spared=made.tried[0].spared,
         sha256=sha256_of(bundle.file(made.here.entry)),
         parity=parity,
         latency=latency,

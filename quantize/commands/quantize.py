@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, metavar="FILE", help="Ed25519 signing key, PEM (default: your own)")
     parser.add_argument("--release", type=int, default=1, metavar="N", help="counts up; devices refuse to go back")
     parser.add_argument("--calibration", type=int, default=100, metavar="N", help="calibration pictures")
+    parser.add_argument("--minutes", type=float, metavar="N", help="try no further forms after so long (default: all)")
+    parser.add_argument("--accept", metavar="WHO", help="write the bundle even so; the receipt says who accepted it")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all)")
     parser.add_argument("--json", action="store_true", help="print the receipt as JSON")
 
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from edge.errors import ModelError
     from quantize.figures import Gate
     from quantize.fold import load_model
-    from quantize.parity_table import parity_table
+    from quantize.parity_table import parity_table, why_table
     from quantize.signing import create_key, default_key, public_key_path, read_key
     from quantize.workshop import Order, quantize
 
@@ -62,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
         release=args.release,
         calibration=args.calibration,
         threads=args.threads,
+        minutes=args.minutes,
+        accepted_by=args.accept,
     )
     receipt = quantize(order)
     for warning in receipt.calibration.warnings:
@@ -74,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
             print(f"{parity_table(proof.parity, receipt.focus)}\n")
     faults = [f"{target}: {fault}" for target, proof in receipt.targets.items() for fault in proof.faults]
     if faults:
-        print(f"edgeloupe: gate not passed, no bundle written: {'; '.join(faults)}", file=sys.stderr)
+        print(why_table(receipt), file=sys.stderr)
+        outcome = f"accepted by {receipt.accepted_by}" if receipt.accepted_by else "no bundle written"
+        print(f"edgeloupe: gate not passed, {outcome}: {'; '.join(faults)}", file=sys.stderr)
+    if faults and not receipt.accepted_by:
         return 1
     if not args.json:
         print(f"{output}: release {args.release}, {output.stat().st_size / 1e6:.1f} MB")

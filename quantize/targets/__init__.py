@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NAMES = ("openvino", "cpu", "jetson", "coral")
 
+OWN = "equalised, least squared error, compensated rounding"
+"""How our own plan comes about, for the receipt."""
+
 
 class Network:
     """A folded float network and pictures of what it is shown; what every target needs of it is worked out once."""
@@ -58,12 +61,13 @@ class Target(Protocol):
     version_range: str  # of the runtime's package, as `>=2026.1,<2027`
     proven_in: str  # who runs it in the workshop: the same runtime, or the nearest one that needs no such chip
 
-    def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
+    def candidates(self, network: Network, out: Path, spared: frozenset[str] = frozenset()) -> Iterator[Candidate]:
         """Make INT8 forms of a network one after the other, the one most likely to be kept first.
 
         Args:
             network: to be made small.
             out: a folder; each candidate gets its own folder in it.
+            spared: nodes that compute in float; then one form is made, or none where the chip knows integers only.
 
         Raises:
             ModelError: the network can't be made small for this target.
@@ -95,3 +99,8 @@ def create(name: str) -> Target:
         ) from error
     target: Target = module.create()
     return target
+
+
+def part_in_float(spared: frozenset[str]) -> str:
+    """Say for the receipt how many layers stay in float; nothing where none do."""
+    return f"{len(spared)} layer{'s'[: len(spared) != 1]} in float" if spared else ""

@@ -1,6 +1,6 @@
 """Plain processors: our own plan as a full-integer TFLite file for LiteRT, which runs it fastest.
 
-See docs/decisions/0008-cpu.md for what was compared.
+See docs/decisions/0008-targets.md for what was compared.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quantize.plan import make_plan
-from quantize.targets import Candidate
+from quantize.targets import OWN, Candidate, part_in_float
 from quantize.tflite import STYLE, write_tflite
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ class CpuTarget:
     version_range = ">=2.1,<3"
     proven_in = "litert"
 
-    def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
+    def candidates(self, network: Network, out: Path, spared: frozenset[str] = frozenset()) -> Iterator[Candidate]:
         """Quantise by our own plan."""
-        plan = make_plan(network.equalised, network.observed, STYLE)
+        plan = make_plan(network.equalised, network.observed, STYLE).sparing(spared)
         entry = out / "planned" / "model.tflite"
         entry.parent.mkdir(parents=True)
         entry.write_bytes(write_tflite(network.equalised, plan))
-        yield Candidate(recipe="equalised, least squared error, compensated rounding, integers throughout", entry=entry)
+        yield Candidate(recipe=f"{OWN}, {part_in_float(spared) or 'integers throughout'}", entry=entry)
 
     def float_form(self, network: Network, out: Path) -> Path:
         """Write the network in float."""

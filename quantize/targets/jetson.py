@@ -14,7 +14,7 @@ from edge.errors import ModelError
 from quantize.plan import Style, make_plan
 from quantize.qdq import write_qdq
 from quantize.rules import jetson as rules
-from quantize.targets import Candidate
+from quantize.targets import OWN, Candidate, part_in_float
 from quantize.typed import strongly_typed
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class JetsonTarget:
     version_range = ">=10.3,<12"
     proven_in = "onnxruntime"
 
-    def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
+    def candidates(self, network: Network, out: Path, spared: frozenset[str] = frozenset()) -> Iterator[Candidate]:
         """Quantise by our own plan; what is not rounded computes in fp16."""
-        plan = make_plan(network.equalised, network.observed, STYLE)
+        plan = make_plan(network.equalised, network.observed, STYLE).sparing(spared)
         model = strongly_typed(write_qdq(network.equalised, plan))
         for finding in rules.check_graph(model):
             if finding.rule.breaks:
@@ -43,10 +43,8 @@ class JetsonTarget:
         entry = out / "planned" / "model.onnx"
         entry.parent.mkdir(parents=True)
         onnx.save(model, entry)
-        yield Candidate(
-            recipe="equalised, least squared error about zero, compensated rounding, additions within convolutions",
-            entry=entry,
-        )
+        told = ", ".join(filter(None, (f"{OWN} about zero, additions within convolutions", part_in_float(spared))))
+        yield Candidate(recipe=told, entry=entry)
 
     def float_form(self, network: Network, out: Path) -> Path:
         """Give the folded file itself."""

@@ -18,7 +18,7 @@ from edge.runtimes.openvino import core
 from quantize.fold import POST, PRE
 from quantize.plan import Style, make_plan
 from quantize.qdq import write_qdq
-from quantize.targets import Candidate
+from quantize.targets import OWN, Candidate, part_in_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,19 +59,20 @@ class OpenVinoTarget:
     version_range = ">=2026.1,<2028"
     proven_in = "openvino"
 
-    def candidates(self, network: Network, out: Path) -> Iterator[Candidate]:
+    def candidates(self, network: Network, out: Path, spared: frozenset[str] = frozenset()) -> Iterator[Candidate]:
         """Quantise by our own plan, then with each of NNCF's `RECIPES`; pre- and post-processing stay in float."""
         equal = network.equalised
         for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
             folder = out / f"planned-{'fused' if fused else 'plain'}"
             folder.mkdir(parents=True)
-            onnx.save(
-                write_qdq(equal, make_plan(equal, network.observed, Style(fuse_additions=fused))), folder / "model.onnx"
-            )
+            plan = make_plan(equal, network.observed, Style(fuse_additions=fused)).sparing(spared)
+            onnx.save(write_qdq(equal, plan), folder / "model.onnx")
             openvino.save_model(_read(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
             (folder / "model.onnx").unlink()
-            method = f"equalised, least squared error, compensated rounding, {told}"
+            method = ", ".join(filter(None, (OWN, told, part_in_float(spared))))
             yield Candidate(recipe=method, entry=folder / "model.xml")
+            if spared:
+                return
         for number, recipe in enumerate(RECIPES, 1):
             folder = out / f"nncf-{number}"
             folder.mkdir(parents=True)

@@ -38,6 +38,12 @@ def test_every_candidate_runs_on_its_runtime_and_agrees_with_float(name: str, tm
         with runtimes.create(target.proven_in, candidate.entry, threads=1) as runtime:
             found = [runtime.infer(p)[0] for p in pictures]
         assert np.mean([(a == b).mean() for a, b in zip(expected, found, strict=True)]) > 0.99
+    every = frozenset(node.name for node in network.equalised.graph.node)
+    spared = list(target.candidates(network, tmp_path / "spared", every))
+    assert len(spared) == (name != "coral")  # which computes in integers throughout
+    for candidate in spared:
+        with runtimes.create(target.proven_in, candidate.entry, threads=1) as runtime:
+            assert all(np.array_equal(a, runtime.infer(p)[0]) for a, p in zip(expected, pictures, strict=True))
     with runtimes.create(target.proven_in, target.float_form(network, tmp_path), threads=1) as runtime:
         assert all(np.array_equal(a, runtime.infer(p)[0]) for a, p in zip(expected, pictures, strict=True))
 

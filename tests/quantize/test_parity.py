@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,12 +14,12 @@ from edge.errors import DatasetError
 from models.datasets import Sample
 from models.datasets.masks import PngMask
 from quantize.evaluate import class_specs, evaluate, list_samples, open_model, read_sample, terms_for
-from quantize.figures import Gate
-from quantize.parity import agreement, compare, summarise
-from quantize.score import quality
+from quantize.figures import Gate, Parity
+from quantize.parity import PictureParity, agreement, compare, summarise
+from quantize.score import PictureScore, quality
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 
 def test_a_network_agrees_with_itself(scripted_bundle: Path, pictures: Path) -> None:
@@ -43,6 +44,50 @@ def test_int8_of_the_toy_agrees_with_its_float(toy_bundle: Path, pictures: Path,
     )
     assert parity.agreement.mean > 0.9
     assert abs(parity.drop_points["spot"]) < 5
+
+
+def _missing(float_: Sequence[int], int8: Sequence[int]) -> Parity:
+    """Say how many of ten objects each network misses on each picture, with the same pixels for both."""
+    counts = np.array([[900, 0], [0, 100]])
+
+    def scored(missed: int) -> PictureScore:
+        blobs = np.zeros((2, 3, 7), np.int64)
+        blobs[1, :2, 3] = 10 - missed, missed
+        return PictureScore(counts=counts, blobs=blobs)
+
+    pictures = [
+        PictureParity(
+            sample=Sample(picture=Path(f"{i}.png"), truth=PngMask(Path("m.png"), "values", {}), group=str(i)),
+            float_=scored(a),
+            int8=scored(b),
+            between=counts,
+        )
+        for i, (a, b) in enumerate(zip(float_, int8, strict=True))
+    ]
+    return summarise(pictures, ("good", "spot"), 1)
+
+
+def test_objects_that_only_float_finds_fail_the_gate() -> None:
+    parity = _missing([0, 1] * 5, [1, 2] * 5)
+    assert parity.recall_drop["spot"].points == pytest.approx(10)
+    assert parity.recall_drop["spot"].interval == pytest.approx((10, 10))
+    assert Gate().faults(parity) == ("10.00 points fewer objects of spot are found, at most 0.5 are allowed",)
+    assert not Gate(max_drop_points=10.1).faults(parity)
+
+
+def test_a_loss_that_may_be_chance_passes_the_gate_and_keeps_its_interval() -> None:
+    parity = _missing([0] * 10, [1] + [0] * 9)
+    low, high = parity.recall_drop["spot"].interval or (1, 1)
+    assert parity.recall_drop["spot"].points == pytest.approx(1)
+    assert low == 0
+    assert 1 < high < 5
+    assert not Gate().faults(parity)
+
+
+def test_with_too_few_groups_for_an_interval_every_lost_object_counts() -> None:
+    parity = _missing([0] * 4, [1, 0, 0, 0])
+    assert parity.recall_drop["spot"].interval is None
+    assert "2.50 points fewer objects of spot are found" in Gate().faults(parity)[0]
 
 
 def test_agreement_counts_pictures_where_float_sees_the_class() -> None:

@@ -186,6 +186,21 @@ def test_an_operator_computes_what_it_does_in_onnx(name: str, tmp_path: Path) ->
     assert_alike(run("litert", tmp_path / "int8.tflite", write_tflite(model, plan), shown), rounded, 2)
 
 
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("first", [0, 1])
+def test_every_other_layer_can_stay_in_float(name: str, first: int, tmp_path: Path) -> None:
+    shown, model = pictures(), equalise(network(CASES[name]), pictures())
+    plan = make_plan(model, observe(model, shown), STYLE)
+    in_float = run("onnxruntime", tmp_path / "float.onnx", model.SerializeToString(), shown)
+    found = [
+        run("litert", tmp_path / "mixed.tflite", write_tflite(model, plan.sparing(spared)), shown)
+        for spared in ((), plan.layers[first::2], plan.layers)
+    ]
+    errors = [np.mean(np.abs(one[:, 1] - in_float[:, 1])) for one in found]
+    assert errors[1] < errors[0] + 1
+    assert_alike(found[2], in_float, 0.1)
+
+
 @pytest.mark.parametrize("order", ["BGR", "RGB"])
 @pytest.mark.parametrize("group", [1, 3])
 def test_pictures_are_normalised_whatever_the_first_layer_is(order: str, group: int, tmp_path: Path) -> None:

@@ -78,7 +78,38 @@ def test_a_gate_that_fails_writes_no_bundle_and_exits_1(
     where = (network, "--data", pictures, "--target", "openvino", "-o", output, "--key", key_file)
     assert _run(quantize_command, *where, "--calibration", 4, "--threads", 1, "--min-agreement", 1.5) == 1
     assert not output.exists()
-    assert "gate not passed, no bundle written: openvino: masks agree to" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "gate not passed, no bundle written: openvino: masks agree to" in told
+    assert re.search(r"most sensitive layers +operator +mask lost", told)
+    assert re.search(r"^openvino +nncf mixed, minmax ranges", told, re.MULTILINE)
+
+
+def test_who_takes_a_bundle_that_fails_the_gate_stands_in_its_receipt(
+    network: Path, pictures: Path, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "toy.loupe"
+    where = (network, "--data", pictures, "--target", "cpu", "-o", output, "--key", key_file, "--calibration", 4)
+    assert _run(quantize_command, *where, "--threads", 1, "--min-agreement", 1.5, "--accept", "R. Ek") == 0
+    assert "gate not passed, accepted by R. Ek: cpu: masks agree to" in capsys.readouterr().err
+    bundle = open_bundle(output)
+    receipt = receipt_of(bundle)
+    assert (receipt.accepted_by, receipt.targets["cpu"].passed) == ("R. Ek", False)
+    assert "gate not passed, accepted by R. Ek" in bundle.file("report.html").read_text(encoding="utf-8")
+
+
+def test_layers_that_stay_in_float_are_named_in_receipt_and_report(
+    network: Path, pictures: Path, key_file: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "toy.loupe"
+    where = (network, "--data", pictures, "--target", "cpu,jetson", "-o", output, "--key", key_file)
+    strict = ("--calibration", 4, "--threads", 1, "--min-agreement", 0.99999, "--max-drop", 5, "--accept", "R. Ek")
+    assert _run(quantize_command, *where, *strict) == 0
+    bundle = open_bundle(output)
+    page = bundle.file("report.html").read_text(encoding="utf-8")
+    for proof in receipt_of(bundle).targets.values():
+        assert 0 < len(proof.spared) <= len(receipt_of(bundle).sensitivity)
+        assert f"{len(proof.spared)} layer" in proof.recipe
+        assert f"<dt>In float</dt><dd>{', '.join(proof.spared)}</dd>" in page
 
 
 def test_without_a_key_one_is_made_and_named(

@@ -1,0 +1,54 @@
+"""Judge: what an INT8 form loses on the pictures it is chosen by, which neither calibration nor the test has seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from edge import runtimes
+from edge.segment import Segmenter
+from quantize.evaluate import read_sample
+from quantize.parity import Seen, beside, seen, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edge.frame import Picture
+    from models.card import ModelCard
+    from models.datasets import Sample
+    from quantize.figures import Parity
+
+
+class Judge:
+    """Holds what float makes of some pictures, and compares INT8 forms with it at frame resolution."""
+
+    def __init__(self, folded: Path, samples: Sequence[Sample], card: ModelCard, threads: int = 0) -> None:
+        """Run float, which `quantize.fold` made. Raises DatasetError, PictureError or ModelError."""
+        self.card, self._threads = card, threads
+        self.pictures: list[Picture] = []  # at the network's input size
+        self._seen: list[Seen] = []
+        with runtimes.create("onnxruntime", folded, threads=threads) as runtime:
+            segmenter = self._segmenter(runtime)
+            for sample in tqdm(samples, desc="float on validation", unit="picture", disable=None, leave=False):
+                picture, truth = read_sample(sample, card.classes)
+                prepared, (height, width) = segmenter.prepare(picture), truth.shape
+                self.pictures.append(prepared)
+                mask = segmenter.infer(prepared, width, height)
+                self._seen.append(seen(mask, sample, truth, len(card.classes)))
+
+    def __call__(self, runtime: str, entry: Path) -> Parity:
+        """Compare an INT8 form with float. Raises ModelError."""
+        count = len(self.card.classes)
+        with runtimes.create(runtime, entry, threads=self._threads) as opened:
+            segmenter = self._segmenter(opened)
+            found = []
+            progress = tqdm(self.pictures, desc="comparing masks", unit="picture", disable=None, leave=False)
+            for prepared, float_ in zip(progress, self._seen, strict=True):
+                height, width = float_.truth.shape
+                found.append(beside(float_, segmenter.infer(prepared, width, height), count))
+        return summarise(found, self.card.class_names, self.card.focus_id)
+
+    def _segmenter(self, runtime: runtimes.Runtime) -> Segmenter:
+        return Segmenter(runtime, width=self.card.input.width, height=self.card.input.height)
