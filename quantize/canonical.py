@@ -7,16 +7,17 @@ steps could not quantise is named here, with its node.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper, shape_inference, version_converter
 
 from edge.errors import ModelError
+from quantize.session import Level, open_session, reason, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,9 @@ _RESIZE_NAMES_ITS_GRID = 11
 CHANNELS = range(1, 5)
 """Of pictures."""
 
+MOST_NUMBERS = 2**28
+"""In one tensor: 16 channels of a picture of 16 megapixels, 1 GiB in float."""
+
 TOLERANCE = 1e-4
 """Share of the largest output by which the simplified network may differ: folding changes how sums are rounded."""
 
@@ -60,8 +64,9 @@ def canonical(model: onnx.ModelProto, where: str, size: tuple[int, int] | None =
     _refuse(copy, where)
     _close(copy, where, size)
     _turn(copy)
+    _check_sizes(copy, where)
     copy = _optimised(_upgraded(_optimised(copy, where), where), where)
-    _name(copy.graph)
+    _tidy(copy.graph)
     _check_static(copy, where)
     _spell_out_padding(copy.graph)
     _compare(model, copy, where)
@@ -83,6 +88,21 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path}: not a valid ONNX file: {str(error).strip().splitlines()[0][:160]}") from error
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{path}: keeps weights in other files: save it as one file")
+    if not model.graph.output:
+        raise ModelError(f"{path}: gives nothing: a network of one picture and one map is wanted")
+    for node in _nodes(model.graph):
+        texts: tuple[object, ...] = (node.name, node.op_type, node.domain, *node.input, *node.output)
+        if not all(isinstance(text, str) for text in texts):  # protobuf gives bytes that are no UTF-8 as they are
+            raise ModelError(
+                f"{path}: not a valid ONNX file: a node of kind {node.op_type!r} has a name that is no text"
+            )
+    for tensor in _tensors(model.graph):
+        try:
+            numpy_helper.to_array(tensor)
+        except (ValueError, TypeError) as error:
+            raise ModelError(
+                f"{path}: weight {tensor.name!r}: has other numbers than its shape says: {error}"
+            ) from error
     return model
 
 
@@ -116,12 +136,15 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
                 yield from _nodes(inner)
 
 
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """List all constants that the file holds."""
+    yield from graph.initializer
+    for node in _nodes(graph):
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+
+
 def _called(node: onnx.NodeProto) -> str:
     return f"node {node.name!r} ({node.op_type})" if node.name else f"the {node.op_type} that makes {node.output[0]!r}"
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
 
 
 def _set(node: onnx.NodeProto, **attributes: Any) -> None:
@@ -219,18 +242,26 @@ def _turn(model: onnx.ModelProto) -> None:
     )
 
 
+def _check_sizes(model: onnx.ModelProto, where: str) -> None:
+    """Refuse what would fill the memory, before anything is computed."""
+    try:
+        graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception as error:  # its errors share no root but Exception
+        raise ModelError(f"{where}: its shapes don't go together: {reason(error)}") from error
+    sizes = {name: math.prod(shape) for name, shape in shapes_of(graph).items()}
+    for node in graph.node:
+        most = max((sizes.get(name, 0) for name in node.output), default=0)
+        if most > MOST_NUMBERS:
+            raise ModelError(
+                f"{where}: {_called(node)}: makes {most} numbers, more than {MOST_NUMBERS}: no device holds them"
+            )
+
+
 def _optimised(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """Fold what is constant, and normalisation into convolutions."""
     with tempfile.TemporaryDirectory(prefix="edgeloupe-") as folder:
         path = Path(folder) / "optimised.onnx"
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(path)
-        options.log_severity_level = 4
-        try:
-            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its errors share no root but Exception
-            raise ModelError(f"{where}: ONNX Runtime refuses it: {_reason(error)}") from error
+        open_session(model, where, Level.ORT_ENABLE_BASIC, path)
         found = onnx.load(path)
     found.ir_version = max(found.ir_version, IR_VERSION)
     used = {node.domain for node in _nodes(found.graph)}
@@ -247,7 +278,7 @@ def _upgraded(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     try:
         found = version_converter.convert_version(model, OPSET)
     except Exception as error:  # the converter's errors share no root but Exception
-        raise ModelError(f"{where}: can't be brought to opset {OPSET}: {_reason(error)}") from error
+        raise ModelError(f"{where}: can't be brought to opset {OPSET}: {reason(error)}") from error
     if opset < _RESIZE_NAMES_ITS_GRID:  # the converter takes the new default instead
         for node in found.graph.node:
             if node.op_type == "Resize":
@@ -255,13 +286,23 @@ def _upgraded(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     return found
 
 
-def _name(graph: onnx.GraphProto) -> None:
-    """Give every node a name of its own: reports speak of nodes by name."""
+def _tidy(graph: onnx.GraphProto) -> None:
+    """Drop what leads nowhere, and give every node a name of its own and no inputs that are left out at the end."""
+    read, living = {value.name for value in graph.output}, []
+    for node in reversed(graph.node):
+        if read.intersection(node.output):
+            read.update(node.input)
+            living.append(node)
+    kept = living[::-1]
+    del graph.node[:]
+    graph.node.extend(kept)
     taken: set[str] = set()
     for number, node in enumerate(graph.node):
         if not node.name or node.name in taken:
             node.name = f"{node.op_type}_{number}"
         taken.add(node.name)
+        while node.input and not node.input[-1]:
+            node.input.pop()
 
 
 def _check_static(model: onnx.ModelProto, where: str) -> None:
@@ -306,16 +347,17 @@ def _compare(given: onnx.ModelProto, found: onnx.ModelProto, where: str) -> None
     theirs = _run(given, picture.name, np.ascontiguousarray(noise.transpose(0, 2, 3, 1)) if turned else noise, where)
     if turned:
         theirs = theirs.transpose(0, 3, 1, 2)
-    if ours.shape != theirs.shape or np.abs(ours - theirs).max() > TOLERANCE * max(1, np.abs(theirs).max()):
+    if not np.isfinite(theirs).all():
+        raise ModelError(f"{where}: gives numbers that are not finite: the training went wrong, or the file is cut")
+    if (
+        ours.shape != theirs.shape
+        or not np.isfinite(ours).all()
+        or np.abs(ours - theirs).max() > TOLERANCE * max(1, np.abs(theirs).max())
+    ):
         raise ModelError(f"{where}: gives other numbers once it is simplified: please report it, with the file")
 
 
 def _run(model: onnx.ModelProto, name: str, picture: NDArray[np.float32], where: str) -> NDArray[np.float32]:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return np.asarray(session.run([model.graph.output[0].name], {name: picture})[0], np.float32)
-    except Exception as error:  # its errors share no root but Exception
-        raise ModelError(f"{where}: fails when it runs: {_reason(error)}") from error
+    session = open_session(model, where, Level.ORT_DISABLE_ALL)
+    (value,) = run_session(session, [model.graph.output[0].name], {name: picture}, where)
+    return np.asarray(value, np.float32)

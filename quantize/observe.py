@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper
 from tqdm import tqdm
+
+from edge.errors import ModelError
+from quantize.session import open_session, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,17 +45,23 @@ class Histogram:
 
 
 def flow(
-    model: onnx.ModelProto, names: Sequence[str], pictures: Sequence[Picture], what: str
+    model: onnx.ModelProto, names: Sequence[str], pictures: Sequence[Picture], what: str = ""
 ) -> Iterator[list[Floats]]:
-    """Run the folded network on each picture and give the tensors called `names`."""
+    """Run the folded network on each picture and give the tensors called `names`; `what` stands beside the bar.
+
+    Raises:
+        ModelError: the network can't be run, or what flows through it is not finite.
+    """
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
     probed.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(probed.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    for picture in tqdm(pictures, desc=what, unit="picture", disable=None, leave=False):
-        yield session.run(list(names), {"picture": picture[None]})
+    session = open_session(probed, "the network")
+    for picture in tqdm(pictures, desc=what, unit="picture", disable=None if what else True, leave=False):
+        values = run_session(session, list(names), {"picture": picture[None]}, "the network")
+        for name, value in zip(names, values, strict=True):
+            if not np.isfinite(value).all():
+                raise ModelError(f"tensor {name!r}: is not finite on a calibration picture: its weights are too large")
+        yield values
 
 
 def histograms(model: onnx.ModelProto, names: Sequence[str], pictures: Sequence[Picture]) -> dict[str, Histogram]:

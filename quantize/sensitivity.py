@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime
-from onnx import TensorProto, helper, shape_inference
+from onnx import shape_inference
 from tqdm import tqdm
 
 from models.metrics import binary_iou
 from quantize.canonical import shapes_of
 from quantize.figures import LayerSensitivity
 from quantize.fold import NETWORK, head
+from quantize.observe import flow
 from quantize.plan import WEIGHTED, Style, make_plan
 from quantize.qdq import write_qdq
 from quantize.wiring import Wiring
@@ -82,14 +82,7 @@ def _macs(node: onnx.NodeProto, wiring: Wiring, shapes: Mapping[str, Sequence[in
 
 
 def _logits(model: onnx.ModelProto, pictures: Sequence[Picture]) -> list[Logits]:
-    probed = onnx.ModelProto()
-    probed.CopyFrom(model)
-    name = head(Wiring(model.graph)).output[0]
-    probed.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(probed.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return [session.run([name], {"picture": picture[None]})[0] for picture in pictures]
+    return [logits for (logits,) in flow(model, head(Wiring(model.graph)).output[:1], pictures)]
 
 
 def _mask_loss(true: Sequence[Logits], rounded: Sequence[Logits], focus: int) -> float:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from edge.mask import Plane
 
 
+PROVIDERS = ["CPUExecutionProvider"]
+"""Nothing to fall back to: trying again would only print to standard output."""
+
+
 class OnnxRuntime:
     """One ONNX file in one session."""
 
@@ -31,7 +35,7 @@ class OnnxRuntime:
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
         try:
-            session = onnxruntime.InferenceSession(str(self._model), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(str(self._model), options, providers=PROVIDERS, enable_fallback=0)
         except Exception as error:  # its errors share no root but Exception
             raise ModelError(f"{self._model}: ONNX Runtime refuses it: {str(error).splitlines()[0]}") from error
         if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 2:
