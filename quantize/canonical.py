@@ -35,6 +35,15 @@ OLDEST, NEWEST = 7, 21
 
 STANDARD = ("", "ai.onnx")
 
+OTHERS = {
+    b"TFL3": "a TFLite file: export the network it was made from to ONNX, in float",
+    b"<?xml": "OpenVINO IR: export the network it was made from to ONNX, in float",
+    b"<net": "OpenVINO IR: export the network it was made from to ONNX, in float",
+    b"PK\x03\x04": "an archive, perhaps a checkpoint: `edgeloupe export` makes ONNX of one",
+    b"\x89HDF": "a Keras file: export the network to ONNX, in float",
+}
+"""What networks in other formats have among their first bytes, and what to do with them."""
+
 _RESIZE_NAMES_ITS_GRID = 11
 """From this opset on `Resize` says where its samples lie; before, the first pixels' corners always met."""
 
@@ -80,10 +89,15 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         ModelError: unreadable, not valid, or with weights in other files.
     """
     try:
-        model = onnx.load(path, load_external_data=False)
-        onnx.checker.check_model(model, full_check=True)
+        content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}: give a float ONNX file") from error
+    for sign, told in OTHERS.items():
+        if sign in content[:16]:
+            raise ModelError(f"{path}: is {told}")
+    try:
+        model = onnx.load_model_from_string(content)
+        onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # protobuf and the checker have their own errors, rooted in Exception alone
         raise ModelError(f"{path}: not a valid ONNX file: {str(error).strip().splitlines()[0][:160]}") from error
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):

@@ -143,6 +143,20 @@ def test_a_file_that_is_no_onnx_is_refused_in_one_line(content: bytes, tmp_path:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\x1c\x00\x00\x00TFL3\x14", "is a TFLite file: export"),
+        (b'<?xml version="1.0"?>\n<net name="x">', "is OpenVINO IR: export"),
+        (b"PK\x03\x04", "perhaps a checkpoint: `edgeloupe export`"),
+    ],
+)
+def test_another_format_is_named_with_what_to_do(content: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match=told):
+        load_model(tmp_path / "x.onnx")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.onnx: No such file"):
         load_model(tmp_path / "none.onnx")
