@@ -12,6 +12,7 @@ from quantize.canonical import shapes_of
 from quantize.flat_file import FlatFile
 from quantize.fold import NETWORK, PRE
 from quantize.grids import Grid, grid_over
+from quantize.pixels import pixels_of
 from quantize.rounding import Weights
 from quantize.windows import VALID, laid
 from quantize.wiring import Wiring
@@ -41,7 +42,7 @@ class FlatTensors:
         self._normalisation = tuple(self._wiring.constants[f"{PRE}{name}"].ravel() for name in ("mean", "std"))
         self._file = FlatFile("edgeloupe")
         self._in_kind: dict[bool, dict[str, int]] = {False: {}, True: {}}  # in float, and in integers
-        self._pixels: dict[str, Grid] = {}  # the network's input, where that is pixels as they come
+        self._pixels = pixels_of(self._wiring, plan) if plan else None
 
     @property
     def _places(self) -> dict[str, int]:
@@ -62,6 +63,8 @@ class FlatTensors:
         return self._places[name]
 
     def _grid(self, name: str) -> Grid | None:
+        if self._pixels and self._integer and name == self._pixels.entry:
+            return self._pixels.grid
         return self._plan.grids[name] if self._plan and self._integer else None
 
     def _tensor(self, name: str, grid: Grid | None, shape: Sequence[int]) -> int:
@@ -110,7 +113,7 @@ class FlatTensors:
 
     def _step(self, node: onnx.NodeProto) -> float:
         """Give the step of what a layer reads."""
-        grid = self._pixels.get(node.input[0]) or self._grid(node.input[0])
+        grid = self._grid(node.input[0])
         return grid.scale if grid else 1.0
 
     def _weights(
@@ -138,7 +141,7 @@ class FlatTensors:
         pads = np.array([(0, 0), *zip(found.before, found.after, strict=True), (0, 0)], np.int32)
         shape = [n + int(more) for n, more in zip(self._nhwc(name), pads.sum(axis=1), strict=True)]
         inputs = [place, self._integers(f"{node.name}/pads", pads)]
-        grid = self._pixels.get(name) or self._grid(name)
+        grid = self._grid(name)
         padded = self._tensor(f"{node.name}/padded", grid, shape)
         if lowest and not (grid and grid.zero_point == 0):
             least = np.array(LOWEST, np.int8) if grid else np.array(-np.inf, np.float32)

@@ -40,14 +40,16 @@ class Judge:
 
     def __call__(self, runtime: str, entry: Path) -> Parity:
         """Compare an INT8 form with float. Raises ModelError."""
-        count = len(self.card.classes)
         with runtimes.create(runtime, entry, threads=self._threads) as opened:
-            segmenter = self._segmenter(opened)
-            found = []
-            progress = tqdm(self.pictures, desc="comparing masks", unit="picture", disable=None, leave=False)
-            for prepared, float_ in zip(progress, self._seen, strict=True):
-                height, width = float_.truth.shape
-                found.append(beside(float_, segmenter.infer(prepared, width, height), count))
+            return self.compare(opened)
+
+    def compare(self, opened: runtimes.Runtime) -> Parity:
+        """Compare what an open runtime makes of the pictures with what float made of them. Raises ModelError."""
+        segmenter, found = self._segmenter(opened), []
+        progress = tqdm(self.pictures, desc="comparing masks", unit="picture", disable=None, leave=False)
+        for prepared, float_ in zip(progress, self._seen, strict=True):
+            height, width = float_.truth.shape
+            found.append(beside(float_, segmenter.infer(prepared, width, height), len(self.card.classes)))
         return summarise(found, self.card.class_names, self.card.focus_id)
 
     def _segmenter(self, runtime: runtimes.Runtime) -> Segmenter:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from models.datasets import Sample
 
 
+WARM_UP = 3
+"""Rounds that are not timed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureParity:
     """Float and INT8 on one picture."""
@@ -143,24 +147,22 @@ def agreement(between: Sequence[Counts], focus: int) -> Agreement:
     )
 
 
-def latency_ratio(
-    runtime: str, float_form: Path, int8_form: Path, picture: Picture, *, rounds: int = 30, threads: int = 1
-) -> float:
-    """Give the time of an INT8 network over that of its own float form in the same runtime.
+def median_times(
+    runtime: str, files: Sequence[Path], picture: Picture, *, rounds: int = 30, threads: int = 1
+) -> list[float]:
+    """Give the median seconds that each file takes for one prepared picture; all take turns.
 
-    Both take turns on one prepared picture; medians; pre- and post-processing are inside both.
+    Pre- and post-processing are inside.
 
     Raises:
         ModelError: the runtime can't run one of them.
     """
-    times: tuple[list[float], list[float]] = ([], [])
-    with (
-        runtimes.create(runtime, float_form, threads=threads) as float_,
-        runtimes.create(runtime, int8_form, threads=threads) as int8,
-    ):
-        for _ in range(rounds + 3):
-            for network, taken in zip((float_, int8), times, strict=True):
+    taken = np.empty((WARM_UP + rounds, len(files)))
+    with ExitStack() as stack:
+        opened = [stack.enter_context(runtimes.create(runtime, file, threads=threads)) for file in files]
+        for turn in taken:
+            for place, network in enumerate(opened):
                 begun_s = time.perf_counter()
                 network.infer(picture)
-                taken.append(time.perf_counter() - begun_s)
-    return float(np.median(times[1][3:]) / np.median(times[0][3:]))
+                turn[place] = time.perf_counter() - begun_s
+    return [float(seconds) for seconds in np.median(taken[WARM_UP:], axis=0)]

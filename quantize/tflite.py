@@ -93,18 +93,14 @@ class _Writer(FlatTensors):
     # Pictures
 
     def _front(self) -> int:
-        """Take pictures; integer layers that read pixels as they come normalise them, else a layer of its own does.
-
-        Such layers are padded with the mean of all colours, instead of with each one's own.
-        """
+        """Take pictures: integer layers that take pixels as they come normalise them, else a layer of its own does."""
         mean, spread = self._normalisation
         entry = next(node for node in self._wiring.nodes if node.name == f"{PRE}divide").output[0]
-        shape, common, readers = self._nhwc(entry), int(np.round(mean.mean())), self._wiring.readers[entry]
-        self._integer = all(map(self._is_integer, readers))
-        dense = all(node.op_type == "Conv" and attribute(node, "group", 1) == 1 for node in readers)
-        if self._integer and dense and np.ptp(spread) == 0 and 0 <= common <= 255:
-            grid = self._pixels[entry] = Grid(1 / float(spread[0]), common, symmetric=False)
-            picture = self._file.tensor("picture", shape, np.uint8, grid.scale, common)
+        shape = self._nhwc(entry)
+        self._integer = all(map(self._is_integer, self._wiring.readers[entry]))
+        if self._pixels:
+            grid = self._pixels.grid
+            picture = self._file.tensor("picture", shape, np.uint8, grid.scale, grid.zero_point)
             self._places[entry] = self._tensor(entry, grid, shape)
             self._file.operator("QUANTIZE", 1, [picture], [self._places[entry]])
             return picture
@@ -150,13 +146,10 @@ class _Writer(FlatTensors):
 
     def _conv(self, node: onnx.NodeProto, activation: onnx.NodeProto | None) -> None:
         held, group, channels = self._held(node), attribute(node, "group", 1), self._shapes[node.input[0]][1]
+        if self._pixels and node.input[0] == self._pixels.entry:
+            held = self._pixels.taken_in(held)
         depthwise = group == channels and group > 1
         values, bias = held.values, np.zeros(len(held.values)) if held.bias is None else held.bias
-        if node.input[0] in self._pixels:
-            mean, spread = self._normalisation
-            missing = (self._pixels[node.input[0]].zero_point - mean) / spread
-            bias = bias + held.scales * (values.sum(axis=(2, 3)) @ missing)
-            values = values[:, np.argsort(self._colours())]
         kernel = values.transpose(1, 2, 3, 0) if depthwise else values.transpose(0, 2, 3, 1)
         weights = self._weights(node.name, kernel, held.scales, bias, self._step(node), 3 if depthwise else 0)
         strides, dilations = pair(node, "strides"), pair(node, "dilations")

@@ -25,7 +25,7 @@ from quantize.evaluate import list_samples
 from quantize.fold import fold, load_model, output_size, processing
 from quantize.judge import Judge
 from quantize.package import Contents, pack, seal, sha256_of, write_probe
-from quantize.parity import PictureParity, compare, latency_ratio, summarise
+from quantize.parity import PictureParity, compare, median_times, summarise
 from quantize.receipt import (
     CalibrationFacts,
     DatasetFacts,
@@ -211,8 +211,8 @@ def _latency(made: _Made, bundle: Bundle, network: targets.Network, scratch: Pat
     if made.here.runtime != runtime:
         return None
     files = made.target.float_form(network, scratch), bundle.file(made.info.entry)
-    ratio = latency_ratio(runtime, *files, network.pictures[0], threads=LATENCY_THREADS)
-    return Latency(ratio=ratio, runtime=runtime, threads=LATENCY_THREADS)
+    float_s, int8_s = median_times(runtime, files, network.pictures[0], threads=LATENCY_THREADS)
+    return Latency(ratio=int8_s / float_s, runtime=runtime, threads=LATENCY_THREADS)
 
 
 def _proof(

@@ -15,9 +15,11 @@ from tqdm import tqdm
 
 from edge.errors import ModelError
 from edge.runtimes.openvino import core
+from quantize.canonical import read_onnx
 from quantize.fold import POST, PRE
 from quantize.plan import Style, make_plan
 from quantize.qdq import write_qdq
+from quantize.tail import compared
 from quantize.targets import OWN, Candidate, part_in_float
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class OpenVinoTarget:
 
     def candidates(self, network: Network, out: Path, spared: frozenset[str] = frozenset()) -> Iterator[Candidate]:
         """Quantise by our own plan, then with each of NNCF's `RECIPES`; pre- and post-processing stay in float."""
-        equal = network.equalised
+        equal = compared(network.equalised)
         for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
             folder = out / f"planned-{'fused' if fused else 'plain'}"
             folder.mkdir(parents=True)
@@ -79,7 +81,7 @@ class OpenVinoTarget:
             progress = tqdm(desc=f"quantising {number}/{len(RECIPES)}", unit="picture", disable=None, leave=False)
             with progress:
                 try:
-                    model = _quantize(_read(network.folded), network.pictures, recipe, progress)
+                    model = _quantize(_read(self.float_form(network, out)), network.pictures, recipe, progress)
                 except (RuntimeError, ValueError) as error:
                     raise ModelError(
                         f"{network.folded}: NNCF refuses it: {str(error).strip().splitlines()[-1]}"
@@ -89,9 +91,10 @@ class OpenVinoTarget:
             yield Candidate(recipe=recipe.text, entry=entry)
 
     def float_form(self, network: Network, out: Path) -> Path:
-        """Give the folded file itself: OpenVINO reads ONNX."""
-        del out
-        return network.folded
+        """Give the folded file, its classes compared: OpenVINO reads ONNX."""
+        path = out / "float.onnx"
+        onnx.save(compared(read_onnx(network.folded)), path)
+        return path
 
 
 def create() -> OpenVinoTarget:

@@ -65,6 +65,15 @@ class ScriptedTarget:
         raise NotImplementedError
 
 
+@dataclass
+class ScriptedJudge:
+    agreement: Callable[[str], int]
+    pictures: tuple[None, ...] = (None,)
+
+    def __call__(self, runtime: str, entry: Path) -> Parity:
+        return parity(self.agreement(entry.name))
+
+
 def shrink(target: ScriptedTarget, agreement: Callable[[str], int], budget: Budget | None = None) -> list[Tried]:
     sensitivity = tuple(
         LayerSensitivity(layer=name, operator="Conv", macs=100 - place, mask_loss=0.1 - 0.01 * place, snr_db=30)
@@ -72,7 +81,7 @@ def shrink(target: ScriptedTarget, agreement: Callable[[str], int], budget: Budg
     )
     shrinker = Shrinker(
         network=Network(Path("folded.onnx"), []),
-        judge=cast("Judge", lambda _, entry: parity(agreement(entry.name))),
+        judge=cast("Judge", ScriptedJudge(agreement)),
         gate=Gate(max_drop_points=100, min_agreement=0.9),
         sensitivity=sensitivity[::-1],
         budget=budget or Budget(),
@@ -84,6 +93,21 @@ def test_the_form_that_agrees_best_is_kept() -> None:
     tried = shrink(ScriptedTarget(), lambda name: 95 if name == "+" else 91)
     assert [one.candidate.recipe for one in tried] == ["plain", "worse"]
     assert not tried[0].faults
+
+
+@pytest.mark.parametrize(
+    ("worse", "worse_s", "kept"), [(95, 0.9, "worse"), (95, 0.99, "plain"), (94, 0.5, "plain"), (89, 0.1, "plain")]
+)
+def test_of_forms_that_agree_nearly_alike_the_faster_one_is_kept(
+    worse: int, worse_s: float, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, seconds = ScriptedTarget(proven_in="onnxruntime"), {"-": worse_s, "+": 1.0}
+    assert shrink(target, lambda name: 96 if name == "+" else worse)[0].candidate.recipe == "plain"
+    monkeypatch.setattr("quantize.shrink.NEARLY", 0.0101)
+    monkeypatch.setattr("quantize.shrink.median_times", lambda _, files, __: [seconds[file.name] for file in files])
+    tried = shrink(ScriptedTarget(), lambda name: 96 if name == "+" else worse)
+    assert tried[0].candidate.recipe == kept
+    assert len(tried) == 2
 
 
 @pytest.mark.parametrize("needed", ["a", "abc", "abcdef", "abcdefghij"])

@@ -213,6 +213,9 @@ def test_pictures_are_normalised_whatever_the_first_layer_is(order: str, group: 
     found = run("litert", tmp_path / "int8.tflite", write_tflite(model, plan), shown)
     inside = np.s_[:, :, 1:-1, 1:-1]
     assert_alike(found[inside], wanted[inside], 5)
+    integers = write_qdq(model, plan)
+    assert_alike(run("onnxruntime", tmp_path / "int8.onnx", integers.SerializeToString(), shown), found, 2)
+    assert all(node.op_type != "Sub" for node in integers.graph.node) == (group == 1)  # pixels go in as they are
     assert_alike(run("litert", tmp_path / "float.tflite", write_tflite(model, None), shown), wanted, 0.1)
 
 
