@@ -9,7 +9,7 @@ DEVICE := $(VENV)/.device
 WORKSHOP := $(VENV)/.workshop
 PIP := $(PY) -m pip --disable-pip-version-check
 
-.PHONY: all demo workshop check format test bench system requirements clean
+.PHONY: all demo workshop check format test bench peers system requirements clean
 
 all: check test  ## lint, types, floors, tests
 
@@ -55,6 +55,19 @@ test: system $(WORKSHOP)  ## the whole test suite
 
 bench: $(WORKSHOP)  ## whole pipeline against the bare runtime, as ratios
 	$(VENV)/bin/edgeloupe bench edge/demo/coffee-leaf.loupe
+
+PEERS := modelopt onnx2tf ai-edge-quantizer
+MODEL ?= models/pretrained/coffee-leaf.onnx
+
+peers: $(WORKSHOP) $(PEERS:%=.peers/%/.installed)  ## our INT8 beside other quantisers': make peers DATA=DIR [MODEL=FILE]
+	$(PY) -m tests.bench.peers $(MODEL) $(DATA)
+
+.peers/%/.installed: requirements/peers/%.txt requirements/torch-cpu.txt
+	@echo "== an environment of its own for $*"
+	python3 -m venv .peers/$*
+	[ $* != modelopt ] || .peers/$*/bin/pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r requirements/torch-cpu.txt
+	.peers/$*/bin/pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@touch $@
 
 requirements: $(WORKSHOP)  ## pin and hash anew from pyproject.toml
 	./requirements/pin

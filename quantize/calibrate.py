@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -18,11 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from edge.frame import Picture
     from models.card import ModelCard
 
 ENOUGH = 50
 """Below this many pictures the ranges depend on which ones they are."""
+
+FEW_OBJECTS = 0.5
+"""Of the number of pictures: with fewer objects than that, most pictures show nothing new."""
 
 SPOT_PX = 20
 """A class counts as present from this many pixels on: labels have stray ones."""
@@ -35,14 +41,24 @@ class Calibration:
     pictures: tuple[Picture, ...]  # (height, width, 3) uint8 BGR at the network's input size
     names: tuple[str, ...]
     with_class: dict[str, int]  # pictures on which each class is present; empty where there are no masks
+    objects: int  # groups that they show; one per picture where groups are not known
+    exposures: Exposures
     warnings: tuple[str, ...]
+
+
+class Exposures(NamedTuple):
+    """Mean brightness of the darkest and the brightest picture, 0 to 255: of those chosen, and of all."""
+
+    chosen: tuple[float, float]
+    all: tuple[float, float]
 
 
 def choose(root: Path, card: ModelCard, count: int, seed: int = 0) -> Calibration:
     """Choose up to `count` calibration pictures from the train split of `root`, or from the folder as a whole.
 
     Classes take turns, the rarest first, each giving the picture that shows most of it or next to least of it in a
-    seeded order; so every class is covered and none fills the set. Without masks the choice is by seed alone.
+    seeded order; so every class is covered and none fills the set. The last turn of each round goes to exposures: the
+    darkest picture, the brightest, and then what lies farthest between. Objects that are not shown yet go first.
 
     Raises:
         DatasetError: there are no pictures.
@@ -50,29 +66,41 @@ def choose(root: Path, card: ModelCard, count: int, seed: int = 0) -> Calibratio
     samples = _samples(root)
     if not samples:
         raise DatasetError(f"{root}: no pictures: calibration needs at least {ENOUGH} typical ones")
-    shares = None
-    if isinstance(samples[0], Sample):
-        listed = [s for s in samples if isinstance(s, Sample)]
-        shares = _pixel_counts(listed, card)
-        chosen = _deal(shares, count, np.random.default_rng(seed))
-        paths = [listed[i].picture for i in chosen]
-    else:
-        order = np.random.default_rng(seed).permutation(len(samples))[:count]
-        chosen = sorted(int(i) for i in order)
-        paths = [p for p in (samples[i] for i in chosen) if not isinstance(p, Sample)]
+    listed = [s for s in samples if isinstance(s, Sample)]
+    shares = _pixel_counts(listed, card) if listed else np.zeros((len(samples), 1), np.int64)
+    groups = [s.group if isinstance(s, Sample) else str(s) for s in samples]
+    brightness = np.array(
+        [_brightness(_picture(s)) for s in tqdm(samples, desc="exposures", disable=None, leave=False)]
+    )
+    chosen = _deal(shares, brightness, groups, count, np.random.default_rng(seed))
+    paths = [_picture(samples[i]) for i in chosen]
     progress = tqdm(paths, desc="calibration pictures", unit="picture", disable=None, leave=False)
     pictures = tuple(prepare(read_picture(path), card.input.width, card.input.height) for path in progress)
-    with_class = (
-        {}
-        if shares is None
-        else dict(zip(card.class_names, (int(n) for n in (shares[chosen] >= SPOT_PX).sum(axis=0)), strict=True))
-    )
+    present = (shares[chosen] >= SPOT_PX).sum(axis=0).tolist()
+    with_class = dict(zip(card.class_names, present, strict=True)) if listed else {}
+    objects = len({groups[i] for i in chosen})
     return Calibration(
         pictures=pictures,
         names=tuple(path.name for path in paths),
         with_class=with_class,
-        warnings=_warnings(len(pictures), with_class, card),
+        objects=objects,
+        exposures=Exposures(_ends(brightness[chosen]), _ends(brightness)),
+        warnings=_warnings(len(pictures), objects, with_class, card),
     )
+
+
+def _picture(sample: Sample | Path) -> Path:
+    return sample.picture if isinstance(sample, Sample) else sample
+
+
+def _brightness(path: Path) -> float:
+    """Give the mean of a picture, from an eighth of its size; what can't be read is left to the reader."""
+    small = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    return 0.0 if small is None else float(small.mean())
+
+
+def _ends(brightness: NDArray[np.float64]) -> tuple[float, float]:
+    return round(float(brightness.min()), 1), round(float(brightness.max()), 1)
 
 
 def _samples(root: Path) -> Sequence[Sample | Path]:
@@ -84,7 +112,7 @@ def _samples(root: Path) -> Sequence[Sample | Path]:
         return sorted(path for path in folder.iterdir() if is_picture(path)) if folder.is_dir() else []
 
 
-def _pixel_counts(samples: Sequence[Sample], card: ModelCard) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _pixel_counts(samples: Sequence[Sample], card: ModelCard) -> NDArray[np.int64]:
     """Count the pixels of each class, (pictures, classes)."""
     counts = np.zeros((len(samples), len(card.classes)), np.int64)
     for row, sample in zip(
@@ -94,31 +122,53 @@ def _pixel_counts(samples: Sequence[Sample], card: ModelCard) -> np.ndarray[tupl
     return counts
 
 
-def _deal(counts: np.ndarray[tuple[int, int], np.dtype[np.int64]], count: int, rng: np.random.Generator) -> list[int]:
-    """Let the classes take turns in picking pictures; the last turn of each round takes one at random."""
+def _deal(
+    counts: NDArray[np.int64],
+    brightness: NDArray[np.float64],
+    groups: Sequence[str],
+    count: int,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Let the classes take turns in picking pictures, and exposures after them."""
     present = counts >= SPOT_PX
     rarest_first = sorted(range(1, counts.shape[1]), key=lambda c: int(present[:, c].sum()))
-    shuffled = rng.permutation(len(counts))
+    shuffled = [int(i) for i in rng.permutation(len(counts))]
     queues: list[list[int]] = []
     for index in rarest_first:
-        having = [int(i) for i in shuffled if present[i, index]]
+        having = [i for i in shuffled if present[i, index]]
         by_area = sorted(having, key=lambda i: int(counts[i, index]))
         # Every other one from the large end: large defects give the widest ranges, small ones are the usual case.
         queues.append([having[i // 2] if i % 2 else by_area[-1 - i // 2] for i in range(2 * len(having))])
-    queues.append([int(i) for i in shuffled])
+    by_light = sorted(shuffled, key=lambda i: float(brightness[i]))
+    queues.append([by_light[i] for i in _spread(len(by_light))])
     chosen: dict[int, None] = {}
+    shown: set[str] = set()
     while len(chosen) < min(count, len(counts)):
         for queue in queues:
-            pick = next((i for i in queue if i not in chosen), None)
-            if pick is not None and len(chosen) < count:
+            left = [i for i in queue if i not in chosen]
+            if left and len(chosen) < count:
+                pick = next((i for i in left if groups[i] not in shown), left[0])
                 chosen[pick] = None
+                shown.add(groups[pick])
     return sorted(chosen)
 
 
-def _warnings(count: int, with_class: dict[str, int], card: ModelCard) -> tuple[str, ...]:
+def _spread(count: int) -> list[int]:
+    """Order places so that each is far from those before: the ends, the middle, the quarters."""
+    order = dict.fromkeys((0, count - 1))
+    step = count - 1
+    while step > 1:
+        step = -(-step // 2)
+        order |= dict.fromkeys(range(0, count, step))
+    return list(order | dict.fromkeys(range(count)))
+
+
+def _warnings(count: int, objects: int, with_class: dict[str, int], card: ModelCard) -> tuple[str, ...]:
     found = []
     if count < ENOUGH:
         found.append(f"only {count} calibration pictures: the ranges depend on which ones; give {ENOUGH} or more")
+    if objects < FEW_OBJECTS * count:
+        found.append(f"the {count} calibration pictures show {objects} objects only: add pictures of other ones")
     if not with_class:
         found.append("no masks: whether defects are among the calibration pictures is not known")
     found += [

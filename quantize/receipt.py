@@ -31,6 +31,9 @@ class CalibrationFacts(Figures):
 
     pictures: int
     with_class: dict[str, int]  # pictures on which each class is present
+    objects: int | None = None  # that they show
+    brightness: tuple[float, float] | None = None  # mean of the darkest and of the brightest one, 0 to 255
+    brightness_of_all: tuple[float, float] | None = None  # of the pictures that they were chosen from
     warnings: tuple[str, ...]
 
 

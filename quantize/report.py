@@ -14,7 +14,7 @@ from quantize.score import focus_iou, severity
 from quantize.sensitivity import ranked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edge.bundle import Bundle
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quantize.figures import Quality
     from quantize.overlay import Row
     from quantize.parity import PictureParity
-    from quantize.receipt import Receipt, TargetReceipt
+    from quantize.receipt import CalibrationFacts, Receipt, TargetReceipt
     from quantize.score import PictureScore
 
 MOST_SENSITIVE = 8
@@ -221,12 +221,21 @@ def _gallery(manifest: Manifest, rows: Sequence[Row]) -> str:
     return f"<section><h2>Pictures</h2>{key(keys)}{shown}</section>"
 
 
+def _exposures(calibration: CalibrationFacts) -> Iterator[tuple[str, str]]:
+    if calibration.brightness and calibration.brightness_of_all:
+        chosen, every = (
+            " to ".join(f"{end:g}" for end in ends) for ends in (calibration.brightness, calibration.brightness_of_all)
+        )
+        yield "Calibrated on", f"{calibration.objects} objects, mean brightness {chosen}; of all pictures {every}"
+
+
 def _facts(manifest: Manifest, receipt: Receipt) -> str:
     calibration = receipt.calibration
     cover = ", ".join(f"{name} on {n}" for name, n in calibration.with_class.items())
     threads = {proof.latency.threads for proof in receipt.targets.values() if proof.latency}
     told = (
         ("Calibration", f"{calibration.pictures} pictures" + (f" ({cover})" if cover else "")),
+        *_exposures(calibration),
         *(("Warning", warning) for warning in calibration.warnings),
         (
             "Gate",

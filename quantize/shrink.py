@@ -69,11 +69,11 @@ class Shrinker:
             if self.budget.is_used_up:
                 break
         tried.sort(key=lambda one: one.rank)
-        if not tried[0].faults and target.proven_in == target.runtime:
-            self._prefer_speed(tried, target)
         if tried[0].faults:
             mixed = _Mixing(self, target, out).fewest()
-            tried = ([mixed] if mixed else []) + tried
+            return ([mixed] if mixed else []) + tried
+        if target.proven_in == target.runtime:
+            self._prefer_speed(tried, target)
         return tried
 
     def _prefer_speed(self, tried: list[Tried], target: Target) -> None:

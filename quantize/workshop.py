@@ -193,7 +193,12 @@ def _draft(
             name=order.data.resolve().name, split=split, pictures=len(samples), groups=len({s.group for s in samples})
         ),
         calibration=CalibrationFacts(
-            pictures=len(calibration.pictures), with_class=calibration.with_class, warnings=calibration.warnings
+            pictures=len(calibration.pictures),
+            with_class=calibration.with_class,
+            objects=calibration.objects,
+            brightness=calibration.exposures.chosen,
+            brightness_of_all=calibration.exposures.all,
+            warnings=calibration.warnings,
         ),
         gate=order.gate,
         targets={},
