@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from quantize.rounding import MOST, compensated
 
@@ -19,19 +17,22 @@ def layer(seed: int, groups: int, outputs: int, size: int) -> tuple[np.ndarray, 
     return weights, inputs, np.abs(weights).max(axis=-1) / 7  # few steps: errors are large
 
 
-@given(st.integers(0, 1000), st.sampled_from([(1, 4, 18), (6, 1, 9), (2, 3, 8)]))
-def test_outputs_are_closer_than_by_the_nearest_integers(seed: int, shape: tuple[int, int, int]) -> None:
-    weights, inputs, steps = layer(seed, *shape)
-    moments = inputs.transpose(0, 2, 1) @ inputs / 400
-    integers = compensated(weights, moments, steps)
-    nearest = np.round(weights / steps[..., None])
-
-    def error(rounded: np.ndarray) -> float:
-        return float(np.square(inputs @ (rounded * steps[..., None] - weights).transpose(0, 2, 1)).sum())
-
-    assert (integers == np.round(integers)).all()
-    assert np.abs(integers).max() <= MOST
-    assert error(integers) < error(nearest)
+@pytest.mark.parametrize("shape", [(1, 4, 18), (6, 1, 9), (2, 3, 8)])
+def test_outputs_are_closer_than_by_the_nearest_integers(shape: tuple[int, int, int]) -> None:
+    """In all but a few of many layers: rounding one input after the other is no search for the best."""
+    gains = []
+    for seed in range(200):
+        weights, inputs, steps = layer(seed, *shape)
+        integers = compensated(weights, inputs.transpose(0, 2, 1) @ inputs / 400, steps)
+        assert (integers == np.round(integers)).all()
+        assert np.abs(integers).max() <= MOST
+        errors = [
+            np.square(inputs @ (rounded * steps[..., None] - weights).transpose(0, 2, 1)).sum()
+            for rounded in (integers, np.round(weights / steps[..., None]))
+        ]
+        gains.append(errors[0] / errors[1])
+    assert np.mean(np.array(gains) < 1) > 0.95
+    assert np.median(gains) < 0.7
 
 
 def test_inputs_that_do_not_move_together_are_rounded_to_the_nearest() -> None:

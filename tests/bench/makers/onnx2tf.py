@@ -23,7 +23,7 @@ def main(model: Path, pictures: np.ndarray, out: Path) -> None:
     given = ["-cind", "picture", "pictures.npy", "0", "1"]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     subprocess.run(
-        [program, "-i", model.resolve(), "-o", "made", "-oiqt", "-osd", *given, "-n"], cwd=work, env=quiet, check=True
+        [program, "-i", model.resolve(), "-o", "made", "-oiqt", *given, "-n"], cwd=work, env=quiet, check=True
     )
     made = work / "made"
     shutil.copy(next(made.glob("*_full_integer_quant.tflite")), out / "onnx2tf full integer.tflite")
