@@ -72,6 +72,7 @@ class Style:
     fuse_additions: bool = True  # it adds within a convolution, whose own output is then not rounded in between
     share: tuple[str, ...] = ("Concat", "MaxPool")  # operators whose inputs and output have one grid
     channels: int = 1  # convolutions whose input channels are no multiple of this stay in floating point
+    pairs: bool = False  # it may add two products in 16 bits
     whole: bool = False  # nothing runs in floating point: whatever flows has a grid, the logits too
 
 
@@ -81,6 +82,7 @@ class Observed:
 
     seen: dict[str, Histogram]  # by tensor
     weights: dict[str, Weights]  # by node
+    paired: dict[str, Weights]  # the same, for runtimes that may add two products in 16 bits
 
 
 def observe(model: onnx.ModelProto, pictures: Sequence[Picture]) -> Observed:
@@ -94,7 +96,7 @@ def observe(model: onnx.ModelProto, pictures: Sequence[Picture]) -> Observed:
     layers = [node for node in wiring.nodes if _is_rounded_layer(node, wiring, every)]
     return Observed(
         histograms(model, sorted({read.tensor for read in rounded_reads(wiring, every)}), pictures),
-        round_weights(model, layers, wiring, pictures[:MOMENT_PICTURES]),
+        *round_weights(model, layers, wiring, pictures[:MOMENT_PICTURES]),
     )
 
 
@@ -108,7 +110,8 @@ def make_plan(model: onnx.ModelProto, observed: Observed, style: Style) -> Plan:
         grid = best_grid(*(seen[name] for name in group), symmetric=style.symmetric, step=step)
         grids |= dict.fromkeys(group, grid)
     layers = {node.name for node in wiring.nodes if _is_rounded_layer(node, wiring, style)}
-    return Plan(reads, grids, {name: held for name, held in observed.weights.items() if name in layers})
+    weights = observed.paired if style.pairs else observed.weights
+    return Plan(reads, grids, {name: held for name, held in weights.items() if name in layers})
 
 
 def rounded_reads(wiring: Wiring, style: Style) -> tuple[Read, ...]:

@@ -72,7 +72,9 @@ def _part(
     if receipt.accepted_by and not proof.passed:
         word += f", accepted by {receipt.accepted_by}"
     faults = "".join(f"<p>{escape(fault)}</p>" for fault in proof.faults)
-    spared = (("In float", ", ".join(proof.spared)),) if proof.spared else ()
+    spared: tuple[tuple[str, str], ...] = (("In float", ", ".join(proof.spared)),) if proof.spared else ()
+    if proof.without_vnni is not None:
+        spared += (("Without VNNI", f"masks agree to {percent(proof.without_vnni)} with those on this machine"),)
     told = (("Made INT8 by", proof.recipe), *spared, ("Tried", _tried(proof)), ("INT8 model", f"sha256 {proof.sha256}"))
     made = facts(told)
     return (

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 MOST = 127
 """Of an INT8 weight; -128 is left out, so that weights are symmetric."""
 
+MOST_OF_TWO = 126
+"""Of two neighbouring weights of one sign: processors without VNNI add two products of an INT8 weight and a UINT8 input
+in 16 bits, where 128 times 255 still fits; what compensating adds has room."""
+
 DAMPING = 0.01
 """Of the mean second moment, added to all: directions that no picture shows are left alone."""
 
@@ -60,15 +64,22 @@ class _Moments:
 
 def round_weights(
     model: onnx.ModelProto, layers: Sequence[onnx.NodeProto], wiring: Wiring, pictures: Sequence[Picture], seed: int = 0
-) -> dict[str, Weights]:
-    """Round the weights of convolutions, by node name; `model` runs on the pictures as it is."""
+) -> tuple[dict[str, Weights], dict[str, Weights]]:
+    """Round the weights of convolutions, by node name; `model` runs on the pictures as it is.
+
+    The second ones are for processors that add two products in 16 bits: no two neighbouring weights overflow them.
+    """
     known = [node for node in layers if _is_known(node, wiring.constants[node.input[1]])]
     moments = {node.name: _empty(node, wiring) for node in known}
     rng = np.random.default_rng(seed)
     for values in flow(model, [node.input[0] for node in known], pictures, "second moments"):
         for node, value in zip(known, values, strict=True):
             _add(moments[node.name], _columns(value[0], node, wiring.constants[node.input[1]].shape, rng))
-    return {node.name: _rounded(node, wiring, moments.get(node.name)) for node in layers}
+    plain, paired = (
+        {node.name: _rounded(node, wiring, moments.get(node.name), pairs=pairs) for node in layers}
+        for pairs in (False, True)
+    )
+    return plain, paired
 
 
 def _is_known(node: onnx.NodeProto, kernel: NDArray[np.float32]) -> bool:
@@ -105,12 +116,14 @@ def _columns(
     return np.ascontiguousarray(drawn.reshape(groups, POSITIONS, -1))
 
 
-def _rounded(node: onnx.NodeProto, wiring: Wiring, moments: _Moments | None) -> Weights:
+def _rounded(node: onnx.NodeProto, wiring: Wiring, moments: _Moments | None, *, pairs: bool) -> Weights:
     kernel = wiring.constants[node.input[1]]
     bias = wiring.constants[node.input[2]] if len(node.input) > 2 else None
     axis = 1 if node.op_type == "ConvTranspose" else 0
     others = tuple(place for place in range(kernel.ndim) if place != axis)
     scales = np.maximum(np.abs(kernel).max(axis=others), 1e-9) / MOST
+    if pairs:
+        scales = np.maximum(scales, _pairs(kernel, axis) / MOST_OF_TWO)
     if moments is None:
         shape = [-1 if place == axis else 1 for place in range(kernel.ndim)]
         return Weights(_nearest(kernel / scales.reshape(shape)), scales.astype(np.float32), axis, bias)
@@ -123,6 +136,17 @@ def _rounded(node: onnx.NodeProto, wiring: Wiring, moments: _Moments | None) -> 
     error = ((flat - integers * steps[..., None]) * mean[:, None, :]).sum(axis=-1).reshape(-1)
     mended = (error if bias is None else bias + error).astype(np.float32)
     return Weights(integers.reshape(kernel.shape).astype(np.int8), scales.astype(np.float32), axis, mended)
+
+
+def _pairs(kernel: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Give, by output, the most that two neighbouring inputs' weights of one sign add up to; 0 with one input."""
+    inputs = np.moveaxis(kernel, axis, 0)  # (outputs, inputs, …)
+    inputs = inputs[:, : inputs.shape[1] // 2 * 2]
+    if not inputs.shape[1]:
+        return np.zeros(len(inputs), np.float32)
+    sums = [(signed[:, 0::2] + signed[:, 1::2]) for signed in (np.maximum(inputs, 0), np.maximum(-inputs, 0))]
+    most: NDArray[np.float32] = np.maximum(*sums).reshape(len(inputs), -1).max(axis=1)
+    return most
 
 
 def compensated(weights: Doubles, moments: Doubles, steps: Doubles) -> Doubles:

@@ -19,7 +19,7 @@ from edge.manifest import Probe, TargetInfo
 from edge.segment import Segmenter, open_segmenter
 from edge.selftest import selftest
 from models.datasets import open_dataset
-from quantize import calibrate, targets
+from quantize import calibrate, limited, targets
 from quantize.budget import Budget
 from quantize.evaluate import list_samples
 from quantize.fold import fold, load_model, output_size, processing
@@ -53,6 +53,7 @@ REFERENCE = "reference/model.onnx"
 PROBES = 3
 VALIDATION_PICTURES = 64
 LATENCY_THREADS = 1
+LIMITED_PICTURES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,14 @@ def quantize(order: Order) -> Receipt:
         bundle = open_bundle(folder)
         measured = compare(bundle, here, samples, order.threads)
         proofs = {
-            name: _proof(bundle, order.gate, one, measured[name], _latency(one, bundle, network, Path(scratch)))
+            name: _proof(
+                bundle,
+                order.gate,
+                one,
+                measured[name],
+                _latency(one, bundle, network, Path(scratch)),
+                _limited(one, bundle, judge),
+            )
             for name, one in made.items()
         }
         passed = all(proof.passed for proof in proofs.values())
@@ -220,12 +228,27 @@ def _latency(made: _Made, bundle: Bundle, network: targets.Network, scratch: Pat
     return Latency(ratio=int8_s / float_s, runtime=runtime, threads=LATENCY_THREADS)
 
 
+def _limited(made: _Made, bundle: Bundle, judge: Judge) -> float | None:
+    """Measure what older processors make of it, where that is not the same."""
+    if made.here.runtime != limited.RUNTIME:
+        return None
+    pictures = judge.pictures[:: -(-len(judge.pictures) // LIMITED_PICTURES)]
+    return limited.limited_agreement(bundle.file(made.here.entry), pictures, judge.card.focus_id)
+
+
 def _proof(
-    bundle: Bundle, gate: Gate, made: _Made, measured: Sequence[PictureParity], latency: Latency | None
+    bundle: Bundle,
+    gate: Gate,
+    made: _Made,
+    measured: Sequence[PictureParity],
+    latency: Latency | None,
+    without_vnni: float | None,
 ) -> TargetReceipt:
     """Put together what was measured of the bundle as it stands on the disk: what is shipped is what was measured."""
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
     faults = gate.faults(parity)
+    if without_vnni is not None and without_vnni < gate.min_agreement:
+        faults += (f"masks agree to {without_vnni:.3f} with themselves on processors without VNNI",)
     return TargetReceipt(
         runtime=made.info.runtime,
         measured=made.here,
@@ -235,6 +258,7 @@ def _proof(
         sha256=sha256_of(bundle.file(made.here.entry)),
         parity=parity,
         latency=latency,
+        without_vnni=without_vnni,
         passed=not faults,
         faults=faults,
     )

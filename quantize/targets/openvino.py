@@ -67,7 +67,7 @@ class OpenVinoTarget:
         for fused, told in ((True, "additions within convolutions"), (False, "additions of integers")):
             folder = out / f"planned-{'fused' if fused else 'plain'}"
             folder.mkdir(parents=True)
-            plan = make_plan(equal, network.observed, Style(fuse_additions=fused)).sparing(spared)
+            plan = make_plan(equal, network.observed, Style(fuse_additions=fused, pairs=True)).sparing(spared)
             onnx.save(write_qdq(equal, plan), folder / "model.onnx")
             openvino.save_model(_read(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
             (folder / "model.onnx").unlink()
