@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import time
-from statistics import median
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,15 +12,13 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.export import to_onnx
+from models.turns import in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.archs import Network
     from models.recipe import InputSpec
-
-WARM_UP, TIMED = 3, 30
-"""Runs of each network until its time is taken, and those that are."""
 
 
 def layer_flops(net: Network, size: InputSpec) -> dict[_ConvNd, int]:
@@ -48,10 +45,4 @@ def times_s(nets: Sequence[Network], size: InputSpec) -> list[float]:
     models = [to_onnx(net.parts(size.height, size.width)[""]).SerializeToString() for net in nets]
     sessions = [onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]) for model in models]
     picture = np.zeros((1, 3, size.height, size.width), np.float32)
-    taken_s: list[list[float]] = [[] for _ in sessions]
-    for _ in range(WARM_UP + TIMED):
-        for session, taken in zip(sessions, taken_s, strict=True):
-            begun_s = time.perf_counter()
-            session.run(None, {"picture": picture})
-            taken.append(time.perf_counter() - begun_s)
-    return [median(taken[WARM_UP:]) for taken in taken_s]
+    return in_turns([partial(session.run, None, {"picture": picture}) for session in sessions])

@@ -12,7 +12,7 @@ from edge.errors import ModelError
 from models.card import ModelCard, write_card
 from quantize.canonical import canonical, read_onnx, shapes_of
 from quantize.fold import check_shapes
-from quantize.wiring import Wiring, attribute, forget_unread
+from quantize.wiring import Wiring, attribute, forget_unneeded, forget_unread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,15 +88,7 @@ def _two_classes(graph: onnx.GraphProto, wiring: Wiring, name: str) -> str:
 
 def _keep_up_to(graph: onnx.GraphProto, name: str) -> None:
     """Let a tensor be the output, and forget whatever nobody needs for it."""
-    wiring, needed = Wiring(graph), [name]
-    wanted: set[str] = set()
-    while needed:
-        node = wiring.makers.get(needed.pop())
-        if node is not None and node.output[0] not in wanted:
-            wanted.add(node.output[0])
-            needed += node.input
-    nodes = [node for node in graph.node if node.output[0] in wanted]
-    del graph.node[:], graph.value_info[:], graph.output[:]
-    graph.node.extend(nodes)
-    forget_unread(graph)
+    del graph.value_info[:], graph.output[:]
     graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    forget_unneeded(graph)
+    forget_unread(graph)

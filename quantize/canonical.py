@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference, version_con
 
 from edge.errors import ModelError
 from quantize.session import Level, open_session, reason, run_session
+from quantize.wiring import forget_unneeded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -302,14 +303,7 @@ def _upgraded(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
 
 def _tidy(graph: onnx.GraphProto) -> None:
     """Drop what leads nowhere, and give every node a name of its own and no inputs that are left out at the end."""
-    read, living = {value.name for value in graph.output}, []
-    for node in reversed(graph.node):
-        if read.intersection(node.output):
-            read.update(node.input)
-            living.append(node)
-    kept = living[::-1]
-    del graph.node[:]
-    graph.node.extend(kept)
+    forget_unneeded(graph)
     taken: set[str] = set()
     for number, node in enumerate(graph.node):
         if not node.name or node.name in taken:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from models.card import ModelCard
     from models.datasets import Sample
     from quantize.figures import Parity
+
+
+T = TypeVar("T")
+
+
+def evenly(items: Sequence[T], most: int) -> Sequence[T]:
+    """Draw at most so many, evenly over all."""
+    return items[:: -(-len(items) // most)]
 
 
 class Judge:

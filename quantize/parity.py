@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from edge.segment import open_reference, open_segmenter
 from models.metrics import Confusion, Counts
 from models.metrics.blobs import FOUND, MISSED, found_share, least_object_px
 from models.metrics.resamples import MIN_GROUPS, Resamples, interval
+from models.turns import in_turns
 from quantize.evaluate import class_specs, read_sample
 from quantize.figures import Agreement, Parity, RecallDrop
 from quantize.score import PictureScore, focus_iou, quality, score_picture
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from edge.manifest import TargetInfo
     from edge.mask import Mask, Plane
     from models.datasets import Sample
-
-
-WARM_UP = 3
-"""Rounds that are not timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +144,7 @@ def agreement(between: Sequence[Counts], focus: int) -> Agreement:
     )
 
 
-def median_times(
-    runtime: str, files: Sequence[Path], picture: Picture, *, rounds: int = 30, threads: int = 1
-) -> list[float]:
+def median_times(runtime: str, files: Sequence[Path], picture: Picture, *, threads: int = 1) -> list[float]:
     """Give the median seconds that each file takes for one prepared picture; all take turns.
 
     Pre- and post-processing are inside.
@@ -157,12 +152,6 @@ def median_times(
     Raises:
         ModelError: the runtime can't run one of them.
     """
-    taken = np.empty((WARM_UP + rounds, len(files)))
     with ExitStack() as stack:
         opened = [stack.enter_context(runtimes.create(runtime, file, threads=threads)) for file in files]
-        for turn in taken:
-            for place, network in enumerate(opened):
-                begun_s = time.perf_counter()
-                network.infer(picture)
-                turn[place] = time.perf_counter() - begun_s
-    return [float(seconds) for seconds in np.median(taken[WARM_UP:], axis=0)]
+        return in_turns([partial(network.infer, picture) for network in opened])

@@ -13,6 +13,7 @@ from models.metrics import binary_iou
 from quantize.canonical import shapes_of
 from quantize.figures import LayerSensitivity
 from quantize.fold import NETWORK, head
+from quantize.judge import evenly
 from quantize.observe import flow
 from quantize.plan import WEIGHTED, Style, make_plan
 from quantize.qdq import write_qdq
@@ -46,7 +47,7 @@ def measure_sensitivity(network: Network, pictures: Sequence[Picture], focus: in
         focus: index of the class whose masks are compared.
     """
     model, plan = network.equalised, make_plan(network.equalised, network.observed, STYLE)
-    drawn = pictures[:: -(-len(pictures) // PICTURES)]
+    drawn = evenly(pictures, PICTURES)
     graph = shape_inference.infer_shapes(model).graph
     nodes, wiring, shapes = {node.name: node for node in graph.node}, Wiring(graph), shapes_of(graph)
     true = _logits(model, drawn)

@@ -38,6 +38,17 @@ def attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
     return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
 
 
+def forget_unneeded(graph: onnx.GraphProto) -> None:
+    """Drop nodes that no output needs; those that are left keep their order."""
+    needed, living = {value.name for value in graph.output}, []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            living.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(living))
+
+
 def forget_unread(graph: onnx.GraphProto) -> None:
     """Drop constants that no node reads."""
     read = {name for node in graph.node for name in node.input}

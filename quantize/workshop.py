@@ -23,7 +23,7 @@ from quantize import calibrate, limited, targets
 from quantize.budget import Budget
 from quantize.evaluate import list_samples
 from quantize.fold import fold, load_model, output_size, processing
-from quantize.judge import Judge
+from quantize.judge import Judge, evenly
 from quantize.package import Contents, pack, seal, sha256_of, write_probe
 from quantize.parity import PictureParity, compare, median_times, summarise
 from quantize.receipt import (
@@ -111,17 +111,7 @@ def quantize(order: Order) -> Receipt:
         _seal(folder, contents, draft, order.key)
         bundle = open_bundle(folder)
         measured = compare(bundle, here, samples, order.threads)
-        proofs = {
-            name: _proof(
-                bundle,
-                order.gate,
-                one,
-                measured[name],
-                _latency(one, bundle, network, Path(scratch)),
-                _limited(one, bundle, judge),
-            )
-            for name, one in made.items()
-        }
+        proofs = {name: _proof(bundle, shrinker, one, measured[name], Path(scratch)) for name, one in made.items()}
         passed = all(proof.passed for proof in proofs.values())
         accepted_by = None if passed else order.accepted_by
         receipt = draft.model_copy(update={"targets": proofs, "sensitivity": sensitivity, "accepted_by": accepted_by})
@@ -133,11 +123,10 @@ def quantize(order: Order) -> Receipt:
     return receipt
 
 
-def _validation(root: Path) -> list[Sample]:
+def _validation(root: Path) -> Sequence[Sample]:
     """Take the pictures to choose by: of the validation split, where there is one."""
     data = open_dataset(root).sound()
-    samples = list(data.samples) if not data.is_split else data.part("val")
-    return samples[:: -(-len(samples) // VALIDATION_PICTURES)]
+    return evenly(data.part("val") if data.is_split else data.samples, VALIDATION_PICTURES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,22 +221,18 @@ def _limited(made: _Made, bundle: Bundle, judge: Judge) -> float | None:
     """Measure what older processors make of it, where that is not the same."""
     if made.here.runtime != limited.RUNTIME:
         return None
-    pictures = judge.pictures[:: -(-len(judge.pictures) // LIMITED_PICTURES)]
+    pictures = evenly(judge.pictures, LIMITED_PICTURES)
     return limited.limited_agreement(bundle.file(made.here.entry), pictures, judge.card.focus_id)
 
 
 def _proof(
-    bundle: Bundle,
-    gate: Gate,
-    made: _Made,
-    measured: Sequence[PictureParity],
-    latency: Latency | None,
-    without_vnni: float | None,
+    bundle: Bundle, shrinker: Shrinker, made: _Made, measured: Sequence[PictureParity], scratch: Path
 ) -> TargetReceipt:
     """Put together what was measured of the bundle as it stands on the disk: what is shipped is what was measured."""
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
-    faults = gate.faults(parity)
-    if without_vnni is not None and without_vnni < gate.min_agreement:
+    faults = shrinker.gate.faults(parity)
+    without_vnni = _limited(made, bundle, shrinker.judge)
+    if without_vnni is not None and without_vnni < shrinker.gate.min_agreement:
         faults += (f"masks agree to {without_vnni:.3f} with themselves on processors without VNNI",)
     return TargetReceipt(
         runtime=made.info.runtime,
@@ -257,7 +242,7 @@ def _proof(
         spared=made.tried[0].spared,
         sha256=sha256_of(bundle.file(made.here.entry)),
         parity=parity,
-        latency=latency,
+        latency=_latency(made, bundle, shrinker.network, scratch),
         without_vnni=without_vnni,
         passed=not faults,
         faults=faults,

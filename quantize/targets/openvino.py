@@ -75,13 +75,14 @@ class OpenVinoTarget:
             yield Candidate(recipe=method, entry=folder / "model.xml")
             if spared:
                 return
+        in_float = self.float_form(network, out)
         for number, recipe in enumerate(RECIPES, 1):
             folder = out / f"nncf-{number}"
             folder.mkdir(parents=True)
             progress = tqdm(desc=f"quantising {number}/{len(RECIPES)}", unit="picture", disable=None, leave=False)
             with progress:
                 try:
-                    model = _quantize(_read(self.float_form(network, out)), network.pictures, recipe, progress)
+                    model = _quantize(_read(in_float), network.pictures, recipe, progress)
                 except (RuntimeError, ValueError) as error:
                     raise ModelError(
                         f"{network.folded}: NNCF refuses it: {str(error).strip().splitlines()[-1]}"

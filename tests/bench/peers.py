@@ -14,7 +14,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from tqdm import tqdm
 
 from edge import runtimes
 from edge.table import table
+from models.turns import in_turns
 from quantize import calibrate, targets
 from quantize.budget import Budget
 from quantize.evaluate import list_samples
@@ -34,20 +34,24 @@ from quantize.figures import Gate, Parity
 from quantize.fold import fold, load_model, output_size
 from quantize.judge import Judge
 from quantize.shrink import Shrinker
-from tests.bench.plain import PlainFile
+from tests.bench.plain import RUNTIMES, PlainFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from edge.frame import Picture
     from models.card import ModelCard
+    from models.datasets import Sample
+
+    Planes = NDArray[np.uint8]
 
 PEERS = {"ort": None, "nncf": None, "modelopt": "modelopt", "onnx2tf": "onnx2tf", "ai_edge": "ai-edge-quantizer"}
 """Who makes files, and the environment it needs where this one does not do."""
 
 MAKERS = Path(__file__).parent / "makers"
 VALIDATION = 32
-ROUNDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +86,16 @@ def compare(model: Path, data: Path, tools: Path, count: int, scratch: Path, sta
     judge = Judge(scratch / "folded.onnx", samples, card)
     base = PlainFile(scratch / "plain.onnx", card.input)
     picture = judge.pictures[0]
-    rows = ours(scratch, calibration.pictures, data, judge, stack)
-    made, untried = peers(scratch, calibration.pictures, data, card, output_size(network), tools)
+    held_back = list_samples(data, "val")[0][:VALIDATION]
+    chosen_by = Judge(scratch / "folded.onnx", held_back, card)
+    hand_over(scratch, base, calibration.pictures, chosen_by, truth_of(held_back, card, output_size(network)))
+    rows = ours(scratch, calibration.pictures, chosen_by, judge, stack)
+    made, untried = peers(scratch, tools)
     for path in tqdm(made, desc="judging peers", unit="file", disable=None, leave=False):
         file = PlainFile(path, card.input)
         values = file.normalised(picture)
         size = path.stat().st_size + (path.with_suffix(".bin").stat().st_size if path.suffix == ".xml" else 0)
-        runs_in = {".onnx": "onnxruntime", ".xml": "openvino", ".tflite": "litert"}[path.suffix]
-        rows.append(Row(path.stem, runs_in, judge.compare(file), size, lambda f=file, v=values: f.network(v)))  # type: ignore[misc]
+        rows.append(Row(path.stem, file.runs_in, judge.compare(file), size, lambda f=file, v=values: f.network(v)))  # type: ignore[misc]
     values = base.normalised(picture)
     times = in_turns([lambda: base.network(values), *(row.run for row in rows)])
     float_size = (scratch / "plain.onnx").stat().st_size
@@ -122,10 +128,22 @@ def compare(model: Path, data: Path, tools: Path, count: int, scratch: Path, sta
     return "\n".join([title, table(head, lines), *untried])
 
 
-def ours(scratch: Path, pictures: Sequence[Picture], data: Path, judge: Judge, stack: ExitStack) -> list[Row]:
+def truth_of(samples: Sequence[Sample], card: ModelCard, grid: tuple[int, int]) -> Planes:
+    """Give class maps on the network's own grid, (pictures, h, w) uint8."""
+    maps = (sample.class_map(card.classes) for sample in samples)
+    return np.stack([cv2.resize(one, grid[::-1], interpolation=cv2.INTER_NEAREST) for one in maps])
+
+
+def hand_over(scratch: Path, base: PlainFile, pictures: Sequence[Picture], chosen_by: Judge, truth: Planes) -> None:
+    """Write what peers calibrate with, and what their accuracy control may look at."""
+    np.save(scratch / "pictures.npy", np.concatenate([base.normalised(picture) for picture in pictures]))
+    np.save(scratch / "validation.npy", np.concatenate([base.normalised(picture) for picture in chosen_by.pictures]))
+    np.save(scratch / "truth.npy", truth)
+
+
+def ours(scratch: Path, pictures: Sequence[Picture], chosen_by: Judge, judge: Judge, stack: ExitStack) -> list[Row]:
     """Make our forms, each chosen on validation pictures."""
     network = targets.Network(scratch / "folded.onnx", pictures)
-    chosen_by = Judge(scratch / "folded.onnx", list_samples(data, "val")[0][:VALIDATION], judge.card)
     shrinker = Shrinker(
         network=network,
         judge=chosen_by,
@@ -148,22 +166,10 @@ def ours(scratch: Path, pictures: Sequence[Picture], data: Path, judge: Judge, s
     return rows
 
 
-def peers(
-    scratch: Path, pictures: Sequence[Picture], data: Path, card: ModelCard, grid: tuple[int, int], tools: Path
-) -> tuple[list[Path], list[str]]:
+def peers(scratch: Path, tools: Path) -> tuple[list[Path], list[str]]:
     """Let every peer make its files; say which could not be tried, and why."""
-    base = PlainFile(scratch / "plain.onnx", card.input)
     out = scratch / "peers"
     out.mkdir()
-    samples = list_samples(data, "val")[0][:VALIDATION]
-    validation = Judge(scratch / "folded.onnx", samples, card).pictures
-    truth = [cv2.resize(s.class_map(card.classes), grid[::-1], interpolation=cv2.INTER_NEAREST) for s in samples]
-    for name, value in (
-        ("pictures", np.concatenate([base.normalised(picture) for picture in pictures])),
-        ("validation", np.concatenate([base.normalised(picture) for picture in validation])),
-        ("truth", np.stack(truth)),
-    ):
-        np.save(scratch / f"{name}.npy", value)
     untried = []
     for name, environment in tqdm(PEERS.items(), desc="peers", unit="peer", disable=None, leave=False):
         python = tools / environment / "bin" / "python" if environment else Path(sys.executable)
@@ -177,18 +183,7 @@ def peers(
         if done.returncode:
             reason = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
             untried.append(f"failed: {name}: {reason[-1].strip()}")
-    return sorted(path for path in out.iterdir() if path.suffix in (".onnx", ".xml", ".tflite")), untried
-
-
-def in_turns(runs: Sequence[Callable[[], object]]) -> list[float]:
-    """Give the median seconds of each."""
-    spent = np.empty((ROUNDS, len(runs)))
-    for turn in tqdm(range(-3, ROUNDS), desc="timing", unit="round", disable=None, leave=False):
-        for place, run in enumerate(runs):
-            begun_s = time.perf_counter()
-            run()
-            spent[turn, place] = time.perf_counter() - begun_s
-    return list(map(float, np.median(spent, axis=0)))
+    return sorted(path for path in out.iterdir() if path.suffix in RUNTIMES), untried
 
 
 if __name__ == "__main__":

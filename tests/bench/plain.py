@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     Network = Callable[[Floats], Floats]
 
 
+RUNTIMES = {".onnx": "onnxruntime", ".xml": "openvino", ".tflite": "litert"}
+"""Who runs a file, by its ending."""
+
+
 class PlainFile:
     """One file of any kind, on one thread; a member of `edge.runtimes` in all but name."""
 
     def __init__(self, path: Path, given: CardInput) -> None:
-        self._input = given
-        self.network: Network = {".onnx": _in_onnxruntime, ".xml": _in_openvino, ".tflite": _in_litert}[path.suffix](
-            path
-        )
+        self._input, self.runs_in = given, RUNTIMES[path.suffix]
+        opened = {"onnxruntime": _in_onnxruntime, "openvino": _in_openvino, "litert": _in_litert}
+        self.network: Network = opened[self.runs_in](path)
 
     def __enter__(self) -> Self:
         return self

@@ -7,11 +7,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models.card import CardInput, ModelCard
+from models.card import CardInput
 from models.recipe import ClassSpec
 from quantize.fold import fold
 from quantize.session import open_session
 from quantize.tail import MOST, compared
+from quantize.toy import toy_card
 
 SIDE = 8
 
@@ -30,17 +31,8 @@ def folded(classes: int) -> onnx.ModelProto:
     graph = helper.make_graph(nodes, "bytes", [given], [logits], held)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     names = tuple(ClassSpec(name=f"class{index}", index=index) for index in range(classes))
-    card = ModelCard(
-        name="bytes",
-        classes=names,
-        focus="class1",
-        input=CardInput(width=SIDE, height=SIDE, mean=(0, 0, 0), std=(1, 1, 1)),
-        arch="bytes",
-        epochs=0,
-        val_score=None,
-        licence="Apache-2.0",
-        data="made by hand",
-    )
+    given_as = CardInput(width=SIDE, height=SIDE, mean=(0, 0, 0), std=(1, 1, 1))
+    card = toy_card().model_copy(update={"classes": names, "focus": "class1", "input": given_as})
     return fold(model, card)
 
 
