@@ -95,9 +95,23 @@ class FlatFile:
             schema.OperatorCodeT(deprecatedBuiltinCode=min(code, 127), builtinCode=code, version=version)
             for code, version in self._codes
         ]
-        builder = flatbuffers.Builder(1 << 20)
+        builder = _Sharing(1 << 20)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+class _Sharing(flatbuffers.Builder):  # type: ignore[misc]  # flatbuffers has no types
+    """Writes equal vectors once: a zero point of eight bytes per channel is a sixth of a small network's file."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802, the builder's own name
+        key = x.dtype.str, x.tobytes()
+        if key not in self._written:
+            self._written[key] = super().CreateNumpyVector(x)
+        return self._written[key]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class TargetReceipt(Figures):
     parity: Parity
     measured: TargetInfo  # what ran: the form that is shipped, or one that stands in for a chip that was not at hand
     latency: Latency | None  # where the target's own runtime was measured
-    without_vnni: float | None = None  # IoU of masks with and without those instructions, where the runtime uses them
+    cross_runtime: dict[str, float]  # by other kernels for the same file, IoU of the focus class's masks with them
     passed: bool
     faults: tuple[str, ...]  # why not, one sentence each
 

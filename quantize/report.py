@@ -73,8 +73,7 @@ def _part(
         word += f", accepted by {receipt.accepted_by}"
     faults = "".join(f"<p>{escape(fault)}</p>" for fault in proof.faults)
     spared: tuple[tuple[str, str], ...] = (("In float", ", ".join(proof.spared)),) if proof.spared else ()
-    if proof.without_vnni is not None:
-        spared += (("Without VNNI", f"masks agree to {percent(proof.without_vnni)} with those on this machine"),)
+    spared += tuple((name, f"masks agree to {percent(iou)} with it") for name, iou in proof.cross_runtime.items())
     told = (("Made INT8 by", proof.recipe), *spared, ("Tried", _tried(proof)), ("INT8 model", f"sha256 {proof.sha256}"))
     made = facts(told)
     return (

@@ -19,8 +19,9 @@ from edge.manifest import Probe, TargetInfo
 from edge.segment import Segmenter, open_segmenter
 from edge.selftest import selftest
 from models.datasets import open_dataset
-from quantize import calibrate, limited, targets
+from quantize import calibrate, targets
 from quantize.budget import Budget
+from quantize.cross_runtime import cross_runtime
 from quantize.evaluate import list_samples
 from quantize.fold import fold, load_model, output_size, processing
 from quantize.judge import Judge, evenly
@@ -53,7 +54,7 @@ REFERENCE = "reference/model.onnx"
 PROBES = 3
 VALIDATION_PICTURES = 64
 LATENCY_THREADS = 1
-LIMITED_PICTURES = 16
+CROSS_RUNTIME_PICTURES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,23 +218,16 @@ def _latency(made: _Made, bundle: Bundle, network: targets.Network, scratch: Pat
     return Latency(ratio=int8_s / float_s, runtime=runtime, threads=LATENCY_THREADS)
 
 
-def _limited(made: _Made, bundle: Bundle, judge: Judge) -> float | None:
-    """Measure what older processors make of it, where that is not the same."""
-    if made.here.runtime != limited.RUNTIME:
-        return None
-    pictures = evenly(judge.pictures, LIMITED_PICTURES)
-    return limited.limited_agreement(bundle.file(made.here.entry), pictures, judge.card.focus_id)
-
-
 def _proof(
     bundle: Bundle, shrinker: Shrinker, made: _Made, measured: Sequence[PictureParity], scratch: Path
 ) -> TargetReceipt:
     """Put together what was measured of the bundle as it stands on the disk: what is shipped is what was measured."""
     parity = summarise(measured, bundle.manifest.class_names, bundle.manifest.focus_id)
     faults = shrinker.gate.faults(parity)
-    without_vnni = _limited(made, bundle, shrinker.judge)
-    if without_vnni is not None and without_vnni < shrinker.gate.min_agreement:
-        faults += (f"masks agree to {without_vnni:.3f} with themselves on processors without VNNI",)
+    pictures = evenly(shrinker.judge.pictures, CROSS_RUNTIME_PICTURES)
+    elsewhere = cross_runtime(made.here.runtime, bundle.file(made.here.entry), pictures, shrinker.judge.card.focus_id)
+    least = shrinker.gate.min_agreement
+    faults += tuple(f"masks agree to {iou:.3f} with those by {name}" for name, iou in elsewhere.items() if iou < least)
     return TargetReceipt(
         runtime=made.info.runtime,
         measured=made.here,
@@ -243,7 +237,7 @@ def _proof(
         sha256=sha256_of(bundle.file(made.here.entry)),
         parity=parity,
         latency=_latency(made, bundle, shrinker.network, scratch),
-        without_vnni=without_vnni,
+        cross_runtime=elsewhere,
         passed=not faults,
         faults=faults,
     )

@@ -1,4 +1,4 @@
-"""Masks on processors whose 8-bit products are added up in 16 bits."""
+"""Masks of one INT8 file by other kernels than this machine's."""
 
 from __future__ import annotations
 
@@ -12,24 +12,29 @@ from edge.demo.appliance import BUNDLE, PICTURES
 from edge.errors import ModelError
 from edge.frame import read_picture
 from edge.prepare import prepare
-from quantize.limited import limited_agreement
+from quantize.cross_runtime import cross_runtime
+from quantize.receipt import receipt_of
 from quantize.rounding import MOST_OF_TWO, _pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_model_that_ships_sees_the_same_without_vnni(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["openvino", "cpu", "jetson"])
+def test_the_model_that_ships_sees_the_same_by_other_kernels(target: str, tmp_path: Path) -> None:
     bundle = open_bundle(BUNDLE, cache_dir=tmp_path)
-    shape, info = bundle.manifest.input, bundle.manifest.targets["openvino"]
+    proof, shape = receipt_of(bundle).targets[target], bundle.manifest.input
     pictures = [prepare(read_picture(p), shape.width, shape.height) for p in sorted(PICTURES.glob("*.jpg"))[:6]]
-    assert limited_agreement(bundle.file(info.entry), pictures, bundle.manifest.focus_id) > 0.98
+    entry = bundle.file(proof.measured.entry)
+    measured = cross_runtime(proof.measured.runtime, entry, pictures, bundle.manifest.focus_id)
+    assert list(measured) == list(proof.cross_runtime)
+    assert all(iou > 0.98 for iou in measured.values())
 
 
 def test_a_file_that_is_no_network_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.xml").write_text("hello")
     with pytest.raises(ModelError, match=r"x\.xml: can't be run with older instructions") as caught:
-        limited_agreement(tmp_path / "x.xml", [np.zeros((8, 8, 3), np.uint8)], 1)
+        cross_runtime("openvino", tmp_path / "x.xml", [np.zeros((8, 8, 3), np.uint8)], 1)
     assert "\n" not in str(caught.value)
 
 
