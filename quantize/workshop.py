@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
+from pydantic import TypeAdapter
 
 from edge import runtimes
 from edge.bundle import RECEIPT, open_bundle
@@ -23,8 +24,10 @@ from quantize import calibrate, targets
 from quantize.budget import Budget
 from quantize.cross_runtime import cross_runtime
 from quantize.evaluate import list_samples
+from quantize.figures import LayerSensitivity
 from quantize.fold import fold, load_model, output_size, processing
 from quantize.judge import Judge, evenly
+from quantize.notebook import Notebook, key_of
 from quantize.package import Contents, pack, seal, sha256_of, write_probe
 from quantize.parity import PictureParity, compare, median_times, summarise
 from quantize.receipt import (
@@ -55,6 +58,7 @@ PROBES = 3
 VALIDATION_PICTURES = 64
 LATENCY_THREADS = 1
 CROSS_RUNTIME_PICTURES = 16
+SENSITIVITY = TypeAdapter(tuple[LayerSensitivity, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,8 @@ class Order:
 def quantize(order: Order) -> Receipt:
     """Make, measure and sign a bundle; nothing is written to `order.output` when the gate is not passed or overridden.
 
+    What was measured on the way stands beside it until the end, so that a run that was stopped goes on from there.
+
     Raises:
         ModelError, DatasetError, BundleError: the model, the pictures or the result can't be used.
     """
@@ -86,14 +92,19 @@ def quantize(order: Order) -> Receipt:
     budget = Budget(order.minutes)
     calibration = calibrate.choose(order.data, card, order.calibration)
     samples, split = list_samples(order.data, "test")
+    notebook = Notebook(order.output.with_name(f"{order.output.name}.measured"))
     with tempfile.TemporaryDirectory(prefix="edgeloupe-") as scratch:
         folder = Path(scratch) / "bundle"
         (folder / "reference").mkdir(parents=True)
         onnx.save(fold(model, card), folder / REFERENCE)
         validation = _validation(order.data)
-        judge = Judge(folder / REFERENCE, validation, card, order.threads)
+        judge = Judge(folder / REFERENCE, validation, card, order.threads, notebook)
         network = targets.Network(folder / REFERENCE, calibration.pictures)
-        sensitivity = measure_sensitivity(network, judge.pictures, card.focus_id)
+        sensitivity = notebook.recall(
+            key_of("sensitivity", judge.key, *calibration.pictures),
+            SENSITIVITY,
+            lambda: measure_sensitivity(network, judge.pictures, card.focus_id),
+        )
         shrinker = Shrinker(network=network, judge=judge, gate=order.gate, sensitivity=sensitivity, budget=budget)
         made = {name: _make(name, target, shrinker, Path(scratch), folder) for name, target in chosen.items()}
         here = {name: one.here for name, one in made.items()}
@@ -121,6 +132,7 @@ def quantize(order: Order) -> Receipt:
             _seal(folder, contents, receipt, order.key)
             _prove(open_bundle(folder), here)
             pack(folder, order.output)
+    notebook.close()
     return receipt
 
 
