@@ -56,7 +56,7 @@ test: system $(WORKSHOP)  ## the whole test suite
 bench: $(WORKSHOP)  ## whole pipeline against the bare runtime, as ratios
 	$(VENV)/bin/edgeloupe bench edge/demo/coffee-leaf.loupe
 
-PEERS := modelopt onnx2tf ai-edge-quantizer
+PEERS := modelopt onnx2tf ai-edge-quantizer litert-torch
 MODEL ?= models/pretrained/coffee-leaf.onnx
 
 peers: $(WORKSHOP) $(PEERS:%=.peers/%/.installed)  ## our INT8 beside other quantisers': make peers DATA=DIR [MODEL=FILE]
@@ -65,7 +65,7 @@ peers: $(WORKSHOP) $(PEERS:%=.peers/%/.installed)  ## our INT8 beside other quan
 .peers/%/.installed: requirements/peers/%.txt requirements/torch-cpu.txt
 	@echo "== an environment of its own for $*"
 	python3 -m venv .peers/$*
-	[ $* != modelopt ] || .peers/$*/bin/pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r requirements/torch-cpu.txt
+	[ $* != modelopt -a $* != litert-torch ] || .peers/$*/bin/pip --disable-pip-version-check install --quiet --require-hashes --no-deps -r requirements/torch-cpu.txt
 	.peers/$*/bin/pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	@touch $@
 

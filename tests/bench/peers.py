@@ -1,7 +1,8 @@
 """Ours against every peer, on one float network: how far masks agree with float, what is lost, and how fast it is.
 
-    python -m tests.bench.peers MODEL.onnx DATA [--tools DIR] [--pictures N]
+    python -m tests.bench.peers MODEL DATA [--tools DIR] [--pictures N]
 
+MODEL is a plain ONNX file, or the checkpoint that it is exported from, which litert-torch needs.
 Each peer quantises the plain network (normalised picture in, logits out) with its default and its best documented
 settings and the same calibration pictures, in an interpreter of its own, DIR/NAME/bin/python. All files are judged on
 the test split at frame resolution, as our own are. Time is that of one thread over that of the plain float network in
@@ -22,10 +23,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import onnx
+import torch
 from tqdm import tqdm
 
 from edge import runtimes
 from edge.table import table
+from models.checkpoint import Checkpoint
+from models.export import export
 from models.turns import in_turns
 from quantize import calibrate, targets
 from quantize.budget import Budget
@@ -47,7 +51,14 @@ if TYPE_CHECKING:
 
     Planes = NDArray[np.uint8]
 
-PEERS = {"ort": None, "nncf": None, "modelopt": "modelopt", "onnx2tf": "onnx2tf", "ai_edge": "ai-edge-quantizer"}
+PEERS = {
+    "ort": None,
+    "nncf": None,
+    "modelopt": "modelopt",
+    "onnx2tf": "onnx2tf",
+    "ai_edge": "ai-edge-quantizer",
+    "litert_torch": "litert-torch",
+}
 """Who makes files, and the environment it needs where this one does not do."""
 
 MAKERS = Path(__file__).parent / "makers"
@@ -78,6 +89,8 @@ def main() -> None:
 
 def compare(model: Path, data: Path, tools: Path, count: int, scratch: Path, stack: ExitStack) -> str:
     """Make all files, judge them, and give the table."""
+    if model.suffix == ".pt":
+        model = exported(model, scratch)
     network, card = load_model(model)
     onnx.save(fold(network, card), scratch / "folded.onnx")
     onnx.save(network, scratch / "plain.onnx")
@@ -128,6 +141,26 @@ def compare(model: Path, data: Path, tools: Path, count: int, scratch: Path, sta
     return "\n".join([title, table(head, lines), *untried])
 
 
+def exported(checkpoint: Path, scratch: Path) -> Path:
+    """Give the ONNX file of a checkpoint; `plain.pt2` becomes the same network as PyTorch exports it, NHWC to NHWC."""
+    held = Checkpoint.load(checkpoint)
+    given = held.recipe.input
+    picture = torch.zeros(1, given.height, given.width, 3)
+    torch.export.save(torch.export.export(_ChannelsLast(held.network()), (picture,)), scratch / "plain.pt2")
+    (path,) = export(held, scratch / "exported.onnx")
+    return path
+
+
+class _ChannelsLast(torch.nn.Module):
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.network(picture.permute(0, 3, 1, 2))
+        return logits.permute(0, 2, 3, 1)
+
+
 def truth_of(samples: Sequence[Sample], card: ModelCard, grid: tuple[int, int]) -> Planes:
     """Give class maps on the network's own grid, (pictures, h, w) uint8."""
     maps = (sample.class_map(card.classes) for sample in samples)
@@ -175,6 +208,9 @@ def peers(scratch: Path, tools: Path) -> tuple[list[Path], list[str]]:
         python = tools / environment / "bin" / "python" if environment else Path(sys.executable)
         if not python.exists():
             untried.append(f"not tried: {name}: {python} is missing")
+            continue
+        if name == "litert_torch" and not (scratch / "plain.pt2").exists():
+            untried.append(f"not tried: {name}: needs the checkpoint, not the ONNX file")
             continue
         inputs = [scratch / "plain.onnx", scratch / "pictures.npy", out]
         inputs += [scratch / "validation.npy", scratch / "truth.npy"] if name == "nncf" else []
