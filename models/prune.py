@@ -38,9 +38,6 @@ BLOCK = 8
 BATCHES = 16
 """Training batches that show which channels matter."""
 
-RATE = 0.3
-"""Learning rate of the fine-tuning, of the recipe's."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -97,12 +94,10 @@ def prune(start: Path, root: Path, out: Path, wanted: Wanted, device: str | None
 
 def _gentler(recipe: Recipe, wanted: Wanted) -> Recipe:
     """Turn the recipe of training into that of fine-tuning."""
-    rate = RATE * recipe.train.learning_rate
-    changes = {"epochs": wanted.epochs, "learning_rate": rate, "warmup_epochs": 0.0}
     return recipe.model_copy(
         update={
             "distil": DistilSpec(teacher=wanted.teacher) if wanted.teacher else recipe.distil,
-            "train": recipe.train.model_copy(update=changes),
+            "train": recipe.train.fine_tuning(wanted.epochs),
         }
     )
 

@@ -122,6 +122,10 @@ class DistilSpec(Strict):
     temperature: Annotated[float, Field(gt=0)] = 2.0
 
 
+FINE_TUNING_RATE = 0.3
+"""Learning rate of a network that is trained already, of that from the start."""
+
+
 class TrainSpec(Strict):
     """The optimiser's side of the run."""
 
@@ -139,6 +143,11 @@ class TrainSpec(Strict):
     early_stop: Positive | None = Field(default=None, description="epochs without a better score before stopping")
     seed: Annotated[int, Field(ge=0)] = 1
     tensorboard: bool = Field(default=False, description="write curves for TensorBoard, beside history.csv")
+
+    def fine_tuning(self, epochs: int) -> TrainSpec:
+        """Give the settings by which a trained network goes on for so many epochs: gently, and at once."""
+        changes = {"epochs": epochs, "learning_rate": FINE_TUNING_RATE * self.learning_rate, "warmup_epochs": 0.0}
+        return self.model_copy(update=changes)
 
 
 class Provenance(Strict):

@@ -67,6 +67,5 @@ def why_table(receipt: Receipt) -> str:
     return (
         f"{table(('target', 'what was tried', 'masks agree on validation'), tried)}\n\n"
         f"{table(('most sensitive layers', 'operator', 'mask lost', 'logits over error'), layers)}\n\n"
-        "Training under the rounding of INT8 may mend it: edgeloupe train RECIPE --from CHECKPOINT, with "
-        "train.quantisation_bits: 8 in the recipe."
+        "Training on under the rounding of INT8 may mend it: --retrain CHECKPOINT."
     )
