@@ -27,6 +27,7 @@ class ClassInfo(_Part):
     name: Slug
     colour: tuple[Channel, Channel, Channel] | None = None  # RGB, for drawing
     index: Channel | None = None  # value in index masks of the data set, where it is not the place in the list
+    between: Slug | None = None  # a border that keeps apart the objects of that class, and counts as it
 
 
 class InputInfo(_Part):
@@ -128,6 +129,9 @@ class Manifest(_Part):
     def _holds_together(self) -> Self:
         if len(set(self.class_names)) != len(self.classes) or self.focus not in self.class_names:
             raise ValueError("classes must have different names, and focus must be one of them")
+        inner = {c.name for c in self.classes[1:] if c.between is None}
+        if any(c.between is not None and c.between not in inner for c in self.classes):
+            raise ValueError("classes: a border must lie between objects of another class that is not the first")
         for name in self.files:
             if not is_safe_name(name) or name in ("manifest.json", "signature"):
                 raise ValueError(f"files: {name[:80]!r} can't be the name of a file in a bundle")

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Plane = NDArray[np.uint8]
 """(h, w) uint8."""
+
+
+class NamedClass(Protocol):
+    """What a class says of itself, wherever it is listed."""
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        ...
+
+    @property
+    def between(self) -> str | None:
+        """The class whose touching objects it keeps apart, where it is a border."""
+        ...
+
+
+def border_classes(classes: Sequence[NamedClass]) -> dict[int, int]:
+    """Give, by the index of each class that is a border, the index of the class whose objects it keeps apart."""
+    places = {one.name: place for place, one in enumerate(classes)}
+    return {place: places[one.between] for place, one in enumerate(classes) if one.between}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +43,11 @@ class Mask:
     The grid covers the whole frame: grid pixel (x, y) spans frame_width / w by frame_height / h frame pixels.
     """
 
-    classes: Plane  # index into the bundle's classes
+    classes: Plane  # index into the bundle's classes; a border counts as what it lies in
     scores: Plane  # probability of that class, 255 is 1.0
     frame_width: int
     frame_height: int
+    borders: Plane | None = None  # 255 where objects of one class touch, 0 elsewhere; none if the network draws none
 
     def shares(self, count: int) -> tuple[float, ...]:
         """Give the share of the frame, 0 to 1, that each of `count` classes covers."""

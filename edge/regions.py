@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.mask import Mask
+    from edge.mask import Mask, Plane
 
 _MOST_16_BIT = 4 * 65_535
 """Pixels of a grid whose blobs, at most a quarter of them, can be numbered in 16 bits, which is three times faster."""
@@ -24,6 +24,9 @@ _MOST_16_BIT = 4 * 65_535
 
 def regions(mask: Mask, labels: Sequence[str], wanted: Collection[str]) -> list[Region]:
     """List the connected blobs (8 neighbours) of the `wanted` classes, largest first, numbered from 1.
+
+    Where the network draws borders between touching objects, each object is a region of its own; its share of the
+    border is what lies nearest to it.
 
     The outline of each blob is interpolated between grid pixels where the class's margin crosses zero, inside the
     blob's own rectangle only: no mask of the whole frame is made.
@@ -39,13 +42,9 @@ def regions(mask: Mask, labels: Sequence[str], wanted: Collection[str]) -> list[
 
 
 def _of_class(mask: Mask, class_id: int, label: str) -> list[Region]:
-    member = mask.member(class_id)
-    numbers = cv2.CV_16U if member.size < _MOST_16_BIT else cv2.CV_32S
-    count, numbered, boxes, _ = cv2.connectedComponentsWithStats(member, connectivity=8, ltype=numbers)
-    blobs = cast("NDArray[np.integer]", numbered)
+    blobs, boxes = _blobs(mask.member(class_id)) if mask.borders is None else _objects(mask, class_id, mask.borders)
     found = []
-    for blob in range(1, count):
-        x, y, w, h = (int(v) for v in boxes[blob, :4])
+    for blob, (x, y, w, h) in enumerate(boxes, start=1):
         inside = blobs[y : y + h, x : x + w] == blob
         score = float(mask.scores[y : y + h, x : x + w][inside].mean()) / 255
         outlined = _outline(mask, class_id, blobs, blob, (x, y, w, h))
@@ -53,6 +52,43 @@ def _of_class(mask: Mask, class_id: int, label: str) -> list[Region]:
             left, top, pixels = outlined
             found.append(_measure(pixels, (left, top), mask, (class_id, label, score)))
     return found
+
+
+def _blobs(member: Plane) -> tuple[NDArray[np.integer], list[Box]]:
+    """Number connected pixels from 1, and give the rectangle around each number."""
+    numbers = cv2.CV_16U if member.size < _MOST_16_BIT else cv2.CV_32S
+    _, numbered, boxes, _ = cv2.connectedComponentsWithStats(member, connectivity=8, ltype=numbers)
+    return cast("NDArray[np.integer]", numbered), [Box(*(int(v) for v in box[:4])) for box in boxes[1:]]
+
+
+def _objects(mask: Mask, class_id: int, borders: Plane) -> tuple[NDArray[np.integer], list[Box]]:
+    """Number the objects of a class whose touching ones are kept apart by borders; likewise."""
+    member = mask.member(class_id)
+    core = cv2.subtract(member, borders)
+    whole, _ = _blobs(member)
+    bare = np.isin(whole, np.unique(whole[core > 0]), invert=True)  # nothing but border: an object all the same
+    core[bare & (member > 0)] = 255
+    numbered, boxes = _blobs(np.asarray(core, np.uint8))
+    if len(boxes) < 2:
+        return _blobs(member) if boxes else (numbered, boxes)
+    away, nearest = cv2.distanceTransformWithLabels(cv2.bitwise_not(core), cv2.DIST_L2, cv2.DIST_MASK_5)
+    del away
+    number_of = np.zeros(int(nearest.max()) + 1, numbered.dtype)
+    number_of[nearest[core > 0]] = numbered[core > 0]
+    grown = np.where(member > 0, number_of[nearest], 0)
+    return grown, _around(grown, len(boxes))
+
+
+def _around(numbered: NDArray[np.integer], count: int) -> list[Box]:
+    """Give the rectangle around each number."""
+    rows, columns = np.nonzero(numbered)
+    owner = numbered[rows, columns] - 1
+    first, last = np.full((2, count), max(numbered.shape)), np.zeros((2, count), int)
+    for axis, places in enumerate((columns, rows)):
+        np.minimum.at(first[axis], owner, places)
+        np.maximum.at(last[axis], owner, places)
+    sizes = last - first + 1
+    return [Box(*(int(v) for v in box)) for box in zip(*first, *sizes, strict=True)]
 
 
 def _outline(
@@ -64,7 +100,8 @@ def _outline(
     x0, y0, x1, y1 = max(x - 1, 0), max(y - 1, 0), min(x + w + 1, grid_w), min(y + h + 1, grid_h)
     near = mask.margin(class_id, slice(y0, y1), slice(x0, x1)).astype(np.float32)
     owner = blobs[y0:y1, x0:x1]
-    near[(owner != blob) & (owner != 0)] = -1  # another blob of the class
+    other = (owner != blob) & (owner != 0)  # blobs of the same class
+    near[other] *= -1
     sx, sy = mask.frame_width / grid_w, mask.frame_height / grid_h
     left, top = round(x0 * sx), round(y0 * sy)
     width, height = round(x1 * sx) - left, round(y1 * sy) - top

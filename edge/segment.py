@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge import runtimes
 from edge.errors import BundleError, ModelError
-from edge.mask import Mask
+from edge.mask import Mask, border_classes
 from edge.prepare import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from edge.bundle import Bundle
     from edge.frame import Picture
@@ -21,11 +22,22 @@ if TYPE_CHECKING:
     from edge.runtimes import Runtime
 
 
+NO_BORDERS: Mapping[int, int] = MappingProxyType({})
+
+
 class Segmenter:
     """Finds the classes in pictures of any size. Belongs to one thread, like its runtime."""
 
-    def __init__(self, runtime: Runtime, *, width: int, height: int, output: tuple[int, int] | None = None) -> None:
-        self._runtime = runtime
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        width: int,
+        height: int,
+        output: tuple[int, int] | None = None,
+        borders: Mapping[int, int] = NO_BORDERS,
+    ) -> None:
+        self._runtime, self._borders = runtime, borders
         self._width, self._height = width, height
         self._output = output  # height, width
 
@@ -45,7 +57,13 @@ class Segmenter:
             raise ModelError(
                 f"the network gives {classes.shape} where its manifest says {self._output}: quantise the model again"
             )
-        return Mask(classes=classes, scores=scores, frame_width=frame_width, frame_height=frame_height)
+        borders = None
+        if self._borders:
+            borders = np.zeros_like(classes)
+            for border, inside in self._borders.items():
+                drawn = classes == border
+                classes[drawn], borders[drawn] = inside, 255
+        return Mask(classes=classes, scores=scores, frame_width=frame_width, frame_height=frame_height, borders=borders)
 
 
 @contextmanager
@@ -84,7 +102,13 @@ def open_reference(bundle: Bundle, threads: int = 0) -> Iterator[Segmenter]:
 def _open(bundle: Bundle, info: TargetInfo, threads: int) -> Iterator[Segmenter]:
     shape, output = bundle.manifest.input, bundle.manifest.output
     with runtimes.create(info.runtime, bundle.file(info.entry), threads=threads) as runtime:
-        yield Segmenter(runtime, width=shape.width, height=shape.height, output=(output.height, output.width))
+        yield Segmenter(
+            runtime,
+            width=shape.width,
+            height=shape.height,
+            output=(output.height, output.width),
+            borders=border_classes(bundle.manifest.classes),
+        )
 
 
 def _check_version(bundle: Bundle, name: str, info: TargetInfo) -> None:

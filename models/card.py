@@ -78,6 +78,9 @@ class ModelCard(_Part):
     def _focus_is_a_class(self) -> Self:
         if self.focus not in self.class_names:
             raise ValueError(f"focus must be one of {', '.join(self.class_names)}")
+        inner = {c.name for c in self.classes[1:] if c.between is None}
+        if any(c.between is not None and c.between not in inner for c in self.classes):
+            raise ValueError("classes: a border must lie between objects of another class that is not the first")
         return self
 
 

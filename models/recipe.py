@@ -26,6 +26,9 @@ class ClassSpec(Strict):
     index: Annotated[int, Field(ge=0, le=255)] | None = Field(default=None, description="value in index masks")
     labels: tuple[str, ...] = Field(default=(), description="annotation labels of this class, beside its name")
     weight: Annotated[float, Field(gt=0)] = 1.0
+    between: str | None = Field(
+        default=None, description="a border that training draws where objects of that class touch, to keep them apart"
+    )
 
 
 class InputSpec(Strict):
@@ -186,6 +189,10 @@ class Recipe(Strict):
             raise ValueError("classes: each name must stand once")
         if self.score_class not in names:
             raise ValueError(f"score_class = {self.score_class!r}: must be one of {', '.join(names)}")
+        inner = [c.name for c in self.classes[1:] if c.between is None]
+        for one in self.classes:
+            if one.between is not None and one.between not in inner:
+                raise ValueError(f"classes: {one.name}: between = {one.between!r}: must be one of {', '.join(inner)}")
         window = self.sampling.window
         if window and (window[0] > self.input.width or window[1] > self.input.height):
             raise ValueError("sampling.window: must not be larger than the input")

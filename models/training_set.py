@@ -13,6 +13,7 @@ from tqdm import tqdm
 from edge.region import Box
 from models.annotation import IGNORE
 from models.augment import augment
+from models.borders import draw_borders
 from models.copy_paste import cut_out, paste
 from models.example import Example, read_example, spots
 from models.sampling import Stock, Visit, cut_anywhere, cut_around
@@ -70,6 +71,7 @@ class TrainingSet(Dataset[Tensors]):
             example = spoil(example, donor, recipe.score_id, rng)
         size = recipe.sampling.window or (recipe.input.width, recipe.input.height)
         picture, classes, objects = augment(example, size, recipe.augment, rng, view)
+        classes = draw_borders(classes, objects, recipe.classes)
         return Tensors(*map(torch.from_numpy, (picture, classes, objects.astype(np.int32))))
 
     def _example(self, index: int) -> Example:

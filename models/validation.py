@@ -13,6 +13,7 @@ from tqdm import tqdm
 from edge.errors import DatasetError
 from edge.frame import read_picture
 from edge.prepare import prepare
+from models.borders import draw_borders
 from models.clicks import click_through
 from models.metrics import Confusion
 from models.normalise import normalise
@@ -46,12 +47,12 @@ def read_validation(samples: Sequence[Sample], recipe: Recipe) -> list[View]:
     width, height = recipe.input.width, recipe.input.height
     views = []
     for sample in tqdm(samples, desc="reading validation", unit="picture", disable=None):
-        classes = sample.class_map(recipe.classes)
-        rows = ((np.arange(height) + 0.5) * classes.shape[0] / height).astype(int)
-        columns = ((np.arange(width) + 0.5) * classes.shape[1] / width).astype(int)
-        views.append(
-            View(sample.picture.name, prepare(read_picture(sample.picture), width, height), classes[rows][:, columns])
-        )
+        planes = sample.planes(recipe.classes)
+        rows = ((np.arange(height) + 0.5) * planes.classes.shape[0] / height).astype(int)
+        columns = ((np.arange(width) + 0.5) * planes.classes.shape[1] / width).astype(int)
+        classes, objects = (plane[rows][:, columns] for plane in planes)
+        truth = draw_borders(classes, objects, recipe.classes)
+        views.append(View(sample.picture.name, prepare(read_picture(sample.picture), width, height), truth))
     places = wanted(recipe)
     if not any(np.isin(places, one.truth).any() for one in views):
         names = ", ".join(recipe.classes[place].name for place in places)

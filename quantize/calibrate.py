@@ -169,11 +169,12 @@ def _warnings(count: int, objects: int, with_class: dict[str, int], card: ModelC
         found.append(f"only {count} calibration pictures: the ranges depend on which ones; give {ENOUGH} or more")
     if objects < FEW_OBJECTS * count:
         found.append(f"the {count} calibration pictures show {objects} objects only: add pictures of other ones")
+    drawn = {spec.name for spec in card.classes if spec.between}  # by training alone, no annotation has them
     if not with_class:
         found.append("no masks: whether defects are among the calibration pictures is not known")
     found += [
         f"no calibration picture shows {name}: its ranges are guessed; add some"
         for name, n in with_class.items()
-        if n == 0 and name != card.class_names[0]
+        if n == 0 and name != card.class_names[0] and name not in drawn
     ]
     return tuple(found)

@@ -15,6 +15,9 @@ from edge import runtimes
 from edge.bundle import open_bundle
 from edge.errors import ConfigError, DatasetError, ModelError, PictureError
 from edge.frame import read_picture
+from edge.mask import border_classes
+from edge.regions import regions
+from edge.rle import decode
 from edge.segment import Segmenter, open_segmenter
 from models.datasets import open_dataset
 from models.metrics.average_precision import Instances
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 
     from edge.frame import Picture
     from edge.manifest import Manifest
-    from edge.mask import Plane
+    from edge.mask import Mask, Plane
+    from edge.runtimes import Runtime
+    from models.archs import SeenObject
     from models.card import ModelCard
     from models.datasets import Dataset, Sample, Split
 
@@ -76,7 +81,7 @@ def read_sample(sample: Sample, classes: Sequence[ClassSpec]) -> tuple[Picture, 
 
 def class_specs(manifest: Manifest) -> tuple[ClassSpec, ...]:
     """Say how the bundle's classes are written in masks."""
-    return tuple(ClassSpec(name=c.name, colour=c.colour, index=c.index) for c in manifest.classes)
+    return tuple(ClassSpec(name=c.name, colour=c.colour, index=c.index, between=c.between) for c in manifest.classes)
 
 
 def terms_for(model: Model, reject: Sequence[str] | None = None, min_object_px: int | None = None) -> Terms:
@@ -100,7 +105,8 @@ def evaluate(model: Model, samples: Sequence[Sample], terms: Terms, *, skip_brok
         DatasetError, PictureError: a sample can't be used; with `skip_broken` only where none can.
         ModelError: the network fails.
     """
-    instances = None if model.facts.task == "semantic" else Instances()
+    whole = model.facts.task == "semantic" and not border_classes(model.classes)
+    instances = None if whole else Instances()
     pools = Pools(reliability=Reliability(), defect_reliability=Reliability(), instances=instances)
     pictures: list[PictureMeasure] = []
     skipped: list[str] = []
@@ -166,8 +172,7 @@ def _open_float(path: Path, threads: int) -> Iterator[Model]:
         folded = Path(folder) / "folded.onnx"
         onnx.save(fold(graph, card), folded)
         with runtimes.create("onnxruntime", folded, threads=threads) as runtime:
-            segmenter = Segmenter(runtime, width=card.input.width, height=card.input.height)
-            yield _segmenting(facts, card.classes, card.focus_id, segmenter)
+            yield _segmenting(facts, card.classes, card.focus_id, segmenter_of(card, runtime))
 
 
 def _detector(path: Path, card: ModelCard, threads: int) -> Callable[[Picture], View]:
@@ -178,9 +183,26 @@ def _detector(path: Path, card: ModelCard, threads: int) -> Callable[[Picture], 
     return Detector(path, card, threads)
 
 
+def segmenter_of(card: ModelCard, runtime: Runtime) -> Segmenter:
+    """Run a folded network of this card as a device would."""
+    given = card.input
+    return Segmenter(runtime, width=given.width, height=given.height, borders=border_classes(card.classes))
+
+
 def _segmenting(facts: ModelFacts, classes: tuple[ClassSpec, ...], focus: int, segmenter: Segmenter) -> Model:
     def see(picture: Picture) -> View:
         mask = segmenter(picture)
-        return View(classes=mask.on_frame(), mask=mask)
+        return View(classes=mask.on_frame(), mask=mask, objects=_objects(mask, classes))
 
     return Model(facts=facts, classes=classes, focus=focus, see=see, segmenter=segmenter)
+
+
+def _objects(mask: Mask, classes: Sequence[ClassSpec]) -> tuple[SeenObject, ...] | None:
+    """Give the objects that a network with borders keeps apart, the most certain first; none of other networks."""
+    if mask.borders is None:
+        return None
+    from models.archs import SeenObject  # noqa: PLC0415 - comes with torch
+
+    names = [spec.name for spec in classes]
+    found = sorted(regions(mask, names, names[1:]), key=lambda region: -region.score)
+    return tuple(SeenObject(one.class_id, one.score, decode(one.segmentation) > 0) for one in found)

@@ -8,8 +8,7 @@ from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from edge import runtimes
-from edge.segment import Segmenter
-from quantize.evaluate import read_sample
+from quantize.evaluate import read_sample, segmenter_of
 from quantize.figures import Parity
 from quantize.notebook import key_of
 from quantize.parity import Seen, beside, seen, summarise
@@ -50,7 +49,7 @@ class Judge:
         self.pictures: list[Picture] = []  # at the network's input size
         self._seen: list[Seen] = []
         with runtimes.create("onnxruntime", folded, threads=threads) as runtime:
-            segmenter = self._segmenter(runtime)
+            segmenter = segmenter_of(card, runtime)
             for sample in tqdm(samples, desc="float on validation", unit="picture", disable=None, leave=False):
                 picture, truth = read_sample(sample, card.classes)
                 prepared, (height, width) = segmenter.prepare(picture), truth.shape
@@ -74,12 +73,9 @@ class Judge:
 
     def compare(self, opened: runtimes.Runtime) -> Parity:
         """Compare what an open runtime makes of the pictures with what float made of them. Raises ModelError."""
-        segmenter, found = self._segmenter(opened), []
+        segmenter, found = segmenter_of(self.card, opened), []
         progress = tqdm(self.pictures, desc="comparing masks", unit="picture", disable=None, leave=False)
         for prepared, float_ in zip(progress, self._seen, strict=True):
             height, width = float_.truth.shape
             found.append(beside(float_, segmenter.infer(prepared, width, height), len(self.card.classes)))
         return summarise(found, self.card.class_names, self.card.focus_id)
-
-    def _segmenter(self, runtime: runtimes.Runtime) -> Segmenter:
-        return Segmenter(runtime, width=self.card.input.width, height=self.card.input.height)

@@ -63,7 +63,9 @@ class Contents:
             schema_="edgeloupe.bundle/1",
             name=card.name,
             release=self.release,
-            classes=tuple(ClassInfo(name=c.name, colour=c.colour, index=c.index) for c in card.classes),
+            classes=tuple(
+                ClassInfo(name=c.name, colour=c.colour, index=c.index, between=c.between) for c in card.classes
+            ),
             focus=card.focus,
             input=InputInfo(width=card.input.width, height=card.input.height),
             output=OutputInfo(height=self.output[0], width=self.output[1]),

@@ -17,13 +17,13 @@ from edge import runtimes
 from edge.bundle import RECEIPT, open_bundle
 from edge.machine import processor
 from edge.manifest import Probe, TargetInfo
-from edge.segment import Segmenter, open_segmenter
+from edge.segment import open_segmenter
 from edge.selftest import selftest
 from models.datasets import open_dataset
 from quantize import calibrate, targets
 from quantize.budget import Budget
 from quantize.cross_runtime import cross_runtime
-from quantize.evaluate import list_samples
+from quantize.evaluate import list_samples, segmenter_of
 from quantize.figures import LayerSensitivity
 from quantize.fold import fold, load_model, output_size, processing
 from quantize.judge import Judge, evenly
@@ -183,7 +183,7 @@ def _probe(
         segmenters = {}
         for target, info in here.items():
             runtime = stack.enter_context(runtimes.create(info.runtime, folder / info.entry))
-            segmenters[target] = Segmenter(runtime, width=card.input.width, height=card.input.height)
+            segmenters[target] = segmenter_of(card, runtime)
         return write_probe([ranked[i] for i in places], segmenters, folder)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -115,3 +117,45 @@ def test_the_frame_size_map_agrees_with_the_regions() -> None:
     mask = mask_of(classes, 5.0)
     (region,) = regions(mask, LABELS, WANTED)
     assert np.array_equal(decode(region.segmentation), mask.on_frame())
+
+
+def two_discs(gap_px: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw two discs that touch; give them, and the border between them."""
+    classes, border = np.zeros((40, 60), np.uint8), np.zeros((40, 60), np.uint8)
+    cv2.circle(classes, (20, 20), 10, 1, -1)
+    cv2.circle(classes, (39 + gap_px, 20), 10, 1, -1)
+    border[:, 29:31] = 255
+    return classes, cv2.bitwise_and(border, 255 * classes)
+
+
+def test_touching_objects_are_told_apart_by_the_border_and_nothing_is_lost() -> None:
+    classes, border = two_discs()
+    (whole,) = regions(mask_of(classes), LABELS, WANTED)
+    left, right = regions(replace(mask_of(classes), borders=border), LABELS, WANTED)
+    assert left.area_px + right.area_px == pytest.approx(whole.area_px, rel=0.01)
+    assert abs(left.centroid[0] - right.centroid[0]) == pytest.approx(19 * 4, abs=4)
+    assert not (decode(left.segmentation) & decode(right.segmentation)).any()
+
+
+def test_a_border_within_one_object_does_not_tear_it_apart_where_it_is_open() -> None:
+    classes, border = two_discs()
+    border[:19] = 0
+    assert len(regions(replace(mask_of(classes), borders=border), LABELS, WANTED)) == 1
+
+
+def test_an_object_that_is_all_border_is_an_object() -> None:
+    classes, border = two_discs()
+    classes[2:4, 50:54] = 2
+    border[2:4, 50:54] = 255
+    found = regions(replace(mask_of(classes), borders=border), LABELS, WANTED)
+    assert [region.label for region in found] == ["leaf", "leaf", "lesion"]
+    assert found[2].bbox == (200, 8, 16, 8)
+
+
+@given(arrays(np.uint8, (12, 17), elements=st.integers(0, 2)), arrays(np.bool_, (12, 17)))
+def test_borders_take_no_pixel_from_any_class(classes: np.ndarray, drawn: np.ndarray) -> None:
+    whole = mask_of(classes, scale=1.0)
+    apart = replace(whole, borders=np.where(drawn & (classes > 0), 255, 0).astype(np.uint8))
+    for label in WANTED:
+        one, many = (sum(decode(r.segmentation) for r in regions(m, LABELS, (label,))) for m in (whole, apart))
+        assert np.array_equal(one, many)

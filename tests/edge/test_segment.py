@@ -53,6 +53,13 @@ def test_an_output_of_another_size_than_promised_is_refused(tmp_path: Path) -> N
         segmenter(_picture())
 
 
+def test_a_border_counts_as_what_it_lies_in(tmp_path: Path) -> None:
+    mask = Segmenter(Scripted(tmp_path), width=160, height=120, borders={1: 2})(_picture())
+    assert mask.borders is not None
+    assert set(np.unique(mask.classes)) == {0, 2}
+    assert np.array_equal(mask.borders > 0, mask.classes == 2)
+
+
 def test_an_unknown_target_is_refused(scripted_bundle: Path) -> None:
     with pytest.raises(BundleError, match="has no target coral"), open_segmenter(open_bundle(scripted_bundle), "coral"):
         pass

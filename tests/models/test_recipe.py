@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from edge.errors import ConfigError
 from models.recipe import LossSpec, Recipe, SamplingSpec, load_recipe
+from tests.models.toy import TOY
 
 SHIPPED = sorted((Path(__file__).parents[2] / "models" / "recipes").glob("*.yaml"))
 
@@ -46,3 +47,10 @@ def test_a_misspelt_key_is_named_with_its_line(tmp_path: Path) -> None:
 def test_a_recipe_survives_a_checkpoint() -> None:
     recipe = load_recipe(SHIPPED[0])
     assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize("between", ["good", "edge", "stain"])
+def test_a_border_lies_between_objects_of_another_class(between: str) -> None:
+    classes = [{"name": "good"}, {"name": "spot"}, {"name": "edge", "between": between}]
+    with pytest.raises(ValidationError, match=f"edge: between = '{between}': must be one of spot"):
+        Recipe.model_validate(TOY | {"classes": classes})
