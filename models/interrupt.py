@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -46,6 +47,11 @@ def interrupts() -> Iterator[Interrupt]:
 
 
 def deaf(_worker: int) -> None:
-    """Let a loader's process ignore both: the one that it loads for says when it ends."""
+    """Take a loader's process out of reach: the one that it loads for says when it ends.
+
+    What is meant for all processes of a terminal or a job goes to their group, which it leaves. It must not ignore
+    SIGTERM: that is how it is ended when the other one dies of an error, which waits for it then.
+    """
+    os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
