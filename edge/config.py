@@ -146,6 +146,8 @@ class StorageConfig(Strict):
     runtime_dir: Path = Path("/run/edgeloupe")
     evidence_mb: Annotated[int, Field(ge=1)] = 2000
     replay_days: Annotated[float, Field(gt=0)] = Field(default=30.0, description="delivered alerts are kept this long")
+    replay_mb: Annotated[int, Field(ge=1)] = Field(default=1024, description="and at most so much of them")
+    ballast_mb: Annotated[int, Field(ge=0)] = Field(default=4, description="space held back for alerts on a full disk")
 
 
 class WebConfig(Strict):

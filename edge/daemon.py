@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from edge.capture import FRAME_CAPACITY, RETRY_S, STATE_CAPACITY, frame_slot, run_capture, state_slot
 from edge.clock import SystemClock
-from edge.errors import ConfigError, OutboxError
+from edge.errors import ConfigError, OutboxDamagedError, OutboxError
 from edge.evidence import EvidenceStore
+from edge.fold import squeeze
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.notify import notify, watchdog_interval_s
 from edge.outbox import Outbox
+from edge.room import Room
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
 from edge.supervise import SPAWN, Supervised
@@ -43,6 +45,10 @@ LEFT_S = 30.0
 """The worker takes the newest frame of each camera well within this time."""
 MOST_AT_ONCE = 64
 """Messages taken together; their alerts share one commit."""
+LINGER_S = 0.02
+"""A commit waits so long for further alerts to share its flush."""
+MOST_UNCOMMITTED = 256
+"""Alerts held in memory while the disk fails; beyond that they are folded into counted summaries."""
 
 
 class Daemon:
@@ -58,7 +64,8 @@ class Daemon:
         self._core: Connection | None = None  # our end towards the worker
         self._worker_beat = 0.0
         self._worker_ready = False
-        self._uncommitted: list[dict[str, Any]] = []
+        self._uncommitted: list[Mapping[str, Any]] = []
+        self._commit_at = 0.0
 
     def stop(self) -> None:
         """Ask `run` to return; safe from a signal handler or another thread."""
@@ -72,6 +79,8 @@ class Daemon:
             self._outbox = stack.enter_context(Outbox(config.storage.state_dir / "outbox.sqlite", self._clock))
             if self._outbox.recovered:
                 log.error("%s", self._outbox.recovered)
+            ballast_bytes = config.storage.ballast_mb << 20
+            self._room = Room(self._outbox, self._evidence, config.storage.state_dir, ballast_bytes, self._clock)
             self._open_slots(stack)
             self._health = DeviceHealth(config.device, config.cameras, config.storage.state_dir, self._clock)
             self._sink = stack.enter_context(self._make_sink(config.mqtt)) if config.mqtt else None
@@ -97,6 +106,7 @@ class Daemon:
                 for child in self._children.values():
                     if child.tend() and child.name == "worker":
                         self._worker_beat, self._worker_ready = now, False
+                self._room.tend()
                 self._tell_health()
             if now >= next_trim:
                 next_trim = now + TRIM_S
@@ -116,43 +126,53 @@ class Daemon:
         storage = self._config.storage
         try:
             self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20)
-            self._outbox.prune(storage.replay_days * 86_400)
+            self._outbox.prune(storage.replay_days * 86_400, keep_bytes=storage.replay_mb << 20)
+        except OutboxDamagedError:
+            raise
         except (OSError, OutboxError) as error:
             log.warning("making room failed: %s", error)
 
     def _take_messages(self) -> None:
         """Take what the worker sent; all alerts that wait share one commit."""
-        if self._uncommitted:  # the disk failed last time: try again, and let the worker wait meanwhile
-            self._stopping.wait(TEND_S)
-        elif self._core is None:
+        if self._core is None:
             self._stopping.wait(TICK_S)
         else:
-            messages = self._receive(self._core)
-            self._uncommitted = [alert for message in messages for alert in message.get("alerts", ())]
-            for message in messages:
+            for message in self._receive(self._core):
+                self._uncommitted += message.get("alerts", ())
                 self._heed(message)
-        if self._uncommitted:
+        if self._uncommitted and self._clock.monotonic_s() >= self._commit_at:
             self._commit()
 
     def _receive(self, core: Connection) -> list[Mapping[str, Any]]:
         messages: list[Mapping[str, Any]] = []
+        until, wait_s = 0.0, TICK_S
         try:
-            if wait([core], TICK_S):
+            while len(messages) < MOST_AT_ONCE and wait([core], max(wait_s, 0.0)):
                 messages.append(core.recv())
-                while len(messages) < MOST_AT_ONCE and core.poll():
-                    messages.append(core.recv())
+                if not until and messages[-1].get("alerts"):
+                    until = self._clock.monotonic_s() + LINGER_S
+                wait_s = until - self._clock.monotonic_s() if until else 0.0
         except (EOFError, OSError):  # the worker is gone, and perhaps in the middle of a word
             core.close()
             self._core = None
         return messages
 
     def _commit(self) -> None:
+        """Commit what waits; a disk that fails is told and tried again, and meanwhile memory stays bounded.
+
+        Raises OutboxDamagedError: the process starts anew, and salvages.
+        """
         try:
-            self._outbox.commit(self._uncommitted)
+            self._room.commit(self._uncommitted)
+        except OutboxDamagedError:
+            raise
         except OutboxError as error:
             if self._health.storage_detail != str(error):
                 log.error("%s", error)  # noqa: TRY400 - one line for the operator; it is tried again
             self._health.storage_detail = str(error)
+            self._commit_at = self._clock.monotonic_s() + TEND_S
+            if len(self._uncommitted) > MOST_UNCOMMITTED:
+                self._uncommitted = squeeze(self._uncommitted)
             return
         self._uncommitted = []
         self._health.storage_detail = ""
@@ -265,6 +285,8 @@ class Daemon:
             "first_seq": self._outbox.first_seq,
             "last_seq": self._outbox.last_seq,
             "pending": self._outbox.pending_count,
+            "gaps": self._outbox.gaps(),
+            "room": self._room.told(),
         }
         mqtt: dict[str, Any] = {"configured": self._sink is not None}
         if self._sink:

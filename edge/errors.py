@@ -35,3 +35,11 @@ class BrokerError(EdgeloupeError):
 
 class OutboxError(EdgeloupeError):
     """The alert store can't be opened or written."""
+
+
+class OutboxFullError(OutboxError):
+    """There is no room on the disk for another alert."""
+
+
+class OutboxDamagedError(OutboxError):
+    """The alert store's file is broken: it is salvaged when the daemon starts again."""

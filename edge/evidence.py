@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 90
+KEEP_FREE_BYTES = 16 << 20
+"""The last of the disk belongs to alerts: no picture goes there."""
 
 
 class EvidenceStore:
@@ -35,6 +37,9 @@ class EvidenceStore:
         relative = Path(hour) / camera / f"{name}.jpg"
         path = self.root / relative
         partial = path.with_suffix(".partial")
+        if self._free_bytes() < KEEP_FREE_BYTES:
+            log.warning("%s: evidence picture not kept: the disk is nearly full", path)
+            return None
         ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,11 +60,12 @@ class EvidenceStore:
         return sum(size for _, size, _ in self._files())
 
     def trim(self, limit_bytes: int) -> int:
-        """Delete the oldest pictures until at most `limit_bytes` are left; give what is left in bytes."""
+        """Delete the oldest pictures until at most `limit_bytes` are left, fewer on a full disk; give what is left."""
         if not self.root.is_dir():
             return 0
         files = sorted(self._files())
         total = sum(size for _, size, _ in files)
+        limit_bytes = min(limit_bytes, total + self._free_bytes() - KEEP_FREE_BYTES)
         for _, size, path in files:
             if total <= limit_bytes:
                 break
@@ -67,6 +73,10 @@ class EvidenceStore:
             total -= size
         self._remove_empty_folders()
         return total
+
+    def _free_bytes(self) -> int:
+        folder = next(folder for folder in (self.root, *self.root.parents) if folder.is_dir())
+        return shutil.disk_usage(folder).free
 
     def _remove_empty_folders(self) -> None:
         today = datetime.now(UTC).strftime("%Y-%m-%d")  # today's may be about to get a picture

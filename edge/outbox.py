@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
+from edge.carve import PAGE
+from edge.clock import rfc3339
 from edge.errors import OutboxError
+from edge.high_water import HighWater
+from edge.outbox_file import BUSY_S, connect, translated
+from edge.salvage import make_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edge.clock import Clock
 
-BUSY_S = 5.0
-"""How long one connection waits for another one's short transaction."""
 KEEP_ROWS = 1000
 """Never pruned, however old they look: a device without a battery clock believes it is 1970 until it is told."""
+KEEP_BYTES = 1 << 30
+GAPS = 16
+"""So many of the newest gaps are told."""
 
-_VERSION = 1
 _PRUNE_LOOK = 5000  # oldest rows looked at in one prune, so that it stays a short transaction
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _COLUMNS = "seq, camera, alert_id, type, committed_at, acked, payload"
-_SCHEMA = """
-BEGIN;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE alerts (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    camera TEXT NOT NULL,
-    alert_id TEXT NOT NULL,
-    type TEXT NOT NULL,
-    committed_at REAL NOT NULL,
-    acked INTEGER NOT NULL DEFAULT 0,
-    payload TEXT NOT NULL
-);
-CREATE INDEX alerts_pending ON alerts (seq) WHERE acked = 0;
-CREATE TABLE open_lives (alert_id TEXT PRIMARY KEY, camera TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('epoch', '{epoch}');
-PRAGMA user_version = {version};
-COMMIT;
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +94,21 @@ class OutboxReader:
         found = self._stored("WHERE acked = 0 ORDER BY seq DESC LIMIT 1")
         return found[0] if found else None
 
-    def pending(self, limit: int, above: int = 0) -> list[Stored]:
-        """Give at most `limit` unacknowledged alerts with a number greater than `above`, oldest first."""
-        return self._stored("WHERE acked = 0 AND seq > ? ORDER BY seq LIMIT ?", (above, limit))
+    @property
+    def size_bytes(self) -> int:
+        """How much of the file is in use."""
+        free = self._number("SELECT freelist_count FROM pragma_freelist_count")
+        return (self._number("SELECT page_count FROM pragma_page_count") - free) * PAGE
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """Give the newest ranges of numbers whose alerts are lost or folded: first_seq, last_seq, reason, at."""
+        rows = self._rows("SELECT first, last, reason, at FROM gaps ORDER BY first DESC LIMIT ?", (GAPS,))
+        names = ("first_seq", "last_seq", "reason", "at")
+        return [dict(zip(names, (*row[:3], rfc3339(row[3])), strict=True)) for row in rows[::-1]]
+
+    def pending(self, limit: int, above: int = 0, upto: int = 1 << 62) -> list[Stored]:
+        """Give at most `limit` unacknowledged alerts numbered above `above` and up to `upto`, oldest first."""
+        return self._stored("WHERE acked = 0 AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?", (above, upto, limit))
 
     def recent(self, limit: int, before_seq: int | None = None) -> list[dict[str, Any]]:
         """Give at most `limit` messages, newest first; those below `before_seq` if it is given."""
@@ -132,7 +128,8 @@ class OutboxReader:
         return [(a + 1, b - 1) for a, b in pairwise(edges) if b - a > 1]
 
     def _stored(self, where: str, values: tuple[Any, ...] = ()) -> list[Stored]:
-        rows = self._rows(f"SELECT {_COLUMNS}, (SELECT value FROM meta) FROM alerts {where}", values)  # noqa: S608
+        epoch = "(SELECT value FROM meta WHERE key = 'epoch')"
+        rows = self._rows(f"SELECT {_COLUMNS}, {epoch} FROM alerts {where}", values)  # noqa: S608
         return [
             Stored(
                 seq=seq,
@@ -154,16 +151,10 @@ class OutboxReader:
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         if not self._path.exists():
             return []
-        with _translated(self._path):
-            db = sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
-            try:
+        with translated(self._path):
+            name = f"{self._path.resolve().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(name, uri=True, timeout=BUSY_S)) as db:
                 return db.execute(sql, values).fetchall()
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):  # it is being created just now
-                    return []
-                raise
-            finally:
-                db.close()
 
 
 class OutboxDrain(OutboxReader):
@@ -179,8 +170,8 @@ class OutboxDrain(OutboxReader):
         super().__init__(path)
         if not path.exists():
             raise OutboxError(f"{path}: does not exist: the daemon creates it when it starts")
-        with _translated(path):
-            self._db = _connect(path, self._synchronous)
+        with translated(path):
+            self._db = connect(path, self._synchronous)
 
     def __enter__(self) -> Self:
         return self
@@ -205,13 +196,13 @@ class OutboxDrain(OutboxReader):
             ).rowcount
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        with _translated(self._path):
+        with translated(self._path):
             return self._db.execute(sql, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what the block wrote, or nothing of it."""
-        with _translated(self._path):
+        with translated(self._path):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
@@ -235,43 +226,94 @@ class Outbox(OutboxDrain):
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
-        self.recovered: str | None = None
-        with _translated(path):
+        self._high_water = HighWater(path.with_name(f"{path.name}-high-water"))
+        with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            fault = _fault(path)
-            if fault is not None:
-                kept = _set_aside(path, clock)
-                self.recovered = f"{path}: was damaged ({fault}): kept as {kept.name}, begun anew with a new epoch"
-            _create(path)
+            self.recovered = make_sound(path, self._high_water, clock)
         super().__init__(path)
+        self._epoch = str(super().epoch)
+        self._last = self.last_seq
+
+    @property
+    def epoch(self) -> str:
+        """The random name of this database, 16 hexadecimal digits."""
+        return self._epoch
 
     def commit(self, payloads: Sequence[Mapping[str, Any]]) -> list[int]:
         """Store alerts in one transaction and give their numbers, in order.
 
         They exist, and survive a power cut, when this returns. Each payload needs the strings `camera`,
-        `alert_id` and `type` (new, update, end); `epoch` and `seq` in it are replaced.
+        `alert_id` and `type` (new, update, end, summary); `epoch` and `seq` in it are replaced.
 
         Raises:
-            OutboxError: nothing was stored: the disk is full, failing or read-only.
+            OutboxFullError: nothing was stored: the disk is full.
+            OutboxError: nothing was stored: the disk is failing or read-only.
         """
         now = self._clock.wall_s()
+        with translated(self._path):
+            self._high_water.reserve(self._epoch, self._last + len(payloads))
         with self._transaction() as db:
-            return [_insert(db, payload, now) for payload in payloads]
+            seqs = [_insert(db, payload, now) for payload in payloads]
+        if seqs:
+            self._last = seqs[-1]
+            self._high_water.use(self._epoch, self._last)
+        return seqs
 
-    def prune(self, keep_s: float, keep_rows: int = KEEP_ROWS) -> int:
-        """Delete delivered alerts older than `keep_s` seconds; give how many went.
+    def prune(self, keep_s: float, keep_rows: int = KEEP_ROWS, keep_bytes: int = KEEP_BYTES) -> int:
+        """Delete delivered alerts older than `keep_s` seconds, and the oldest beyond `keep_bytes`; give how many went.
 
-        A part at a time, so call it regularly. The newest `keep_rows` stay whatever their age, and so does the
-        last message of an alert that has not ended. Raises OutboxError.
+        A part at a time, so call it regularly. The newest `keep_rows` stay whatever their age and size, and so does
+        the last message of an alert that has not ended. Raises OutboxError.
         """
-        newest_old = self.last_seq - keep_rows
+        upto = self._last - keep_rows
+        gone = self._delete_delivered(upto, self._clock.wall_s() - keep_s)
+        return gone + (self._delete_delivered(upto) if self.size_bytes > keep_bytes else 0)
+
+    def evict(self) -> int:
+        """Delete the oldest delivered alerts, because the disk is full; give how many went. Raises OutboxError."""
+        return self._delete_delivered(self._last)
+
+    def fold(self, limit: int, folded: Callable[[Sequence[Stored]], Sequence[Mapping[str, Any]]]) -> int:
+        """Replace the oldest pending alerts, at most `limit`, by what `folded` makes of them; give how many went.
+
+        Their numbers become a gap with the reason `folded`. Alerts that have not ended keep their last message.
+        Raises OutboxError.
+        """
+        rows = self._stored(
+            "WHERE acked = 0 AND seq NOT IN (SELECT seq FROM open_lives) ORDER BY seq LIMIT ?", (limit,)
+        )
+        if len(rows) < 2:
+            return 0
+        now = self._clock.wall_s()
+        summaries = folded(rows)
+        with translated(self._path):
+            self._high_water.reserve(self._epoch, self._last + len(summaries))
+        with self._transaction() as db:
+            db.executemany("DELETE FROM alerts WHERE seq = ?", [(row.seq,) for row in rows])
+            _declare(db, [row.seq for row in rows], now)
+            self._last = [_insert(db, summary, now) for summary in summaries][-1]
+        self._high_water.use(self._epoch, self._last)
+        return len(rows)
+
+    def _delete_delivered(self, upto: int, older_than: float = 1e12) -> int:
         with self._transaction() as db:
             return db.execute(
                 "DELETE FROM alerts WHERE seq IN ("
                 " SELECT seq FROM (SELECT seq, acked, committed_at FROM alerts WHERE seq <= ? ORDER BY seq LIMIT ?)"
                 " WHERE acked = 1 AND committed_at < ? AND seq NOT IN (SELECT seq FROM open_lives))",
-                (newest_old, _PRUNE_LOOK, self._clock.wall_s() - keep_s),
+                (upto, _PRUNE_LOOK, older_than),
             ).rowcount
+
+
+def _declare(db: sqlite3.Connection, seqs: Sequence[int], now: float) -> None:
+    """Note numbers as a gap, joined to the one before where they touch, and forget the oldest gaps."""
+    for seq in seqs:
+        joined = db.execute(
+            "UPDATE gaps SET last = ?, at = ? WHERE last = ? AND reason = 'folded'", (seq, now, seq - 1)
+        )
+        if not joined.rowcount:
+            db.execute("INSERT OR REPLACE INTO gaps VALUES (?, ?, 'folded', ?)", (seq, seq, now))
+    db.execute("DELETE FROM gaps WHERE first NOT IN (SELECT first FROM gaps ORDER BY first DESC LIMIT 1000)")
 
 
 def _insert(db: sqlite3.Connection, payload: Mapping[str, Any], now: float) -> int:
@@ -283,79 +325,8 @@ def _insert(db: sqlite3.Connection, payload: Mapping[str, Any], now: float) -> i
         (camera, alert_id, kind, now, text),
     )
     seq = int(cursor.lastrowid or 0)
-    if kind == "end":
+    if kind in ("end", "summary"):
         db.execute("DELETE FROM open_lives WHERE alert_id = ?", (alert_id,))
     else:
         db.execute("INSERT OR REPLACE INTO open_lives VALUES (?, ?, ?)", (alert_id, camera, seq))
     return seq
-
-
-def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    try:
-        db.execute(f"PRAGMA synchronous = {synchronous}")
-        db.execute("PRAGMA journal_size_limit = 4194304")
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db
-
-
-def _create(path: Path) -> None:
-    db = _connect(path, "FULL")
-    try:
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise OutboxError(f"{path}: was written by a newer edgeloupe: update this one, or move the file away")
-        if version == 0:
-            db.execute("PRAGMA page_size = 1024")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(_SCHEMA.format(version=_VERSION, epoch=secrets.token_hex(8)))
-    finally:
-        db.close()
-
-
-def _fault(path: Path) -> str | None:
-    """Say what is wrong with the database; None when it is sound, empty or not there."""
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-    try:
-        answer = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-        if answer != "ok":
-            return " ".join(answer.split())
-        if db.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
-            db.execute("SELECT seq FROM alerts LIMIT 1").fetchone()
-            if db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone() is None:
-                return "it has no epoch"
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF in _DAMAGED or "no such table" in str(error):
-            return str(error)
-        raise
-    finally:
-        db.close()
-    return None
-
-
-def _set_aside(path: Path, clock: Clock) -> Path:
-    """Rename the database and its log, which belong together; nothing is deleted."""
-    stamp = datetime.fromtimestamp(clock.wall_s(), UTC).strftime("%Y%m%dT%H%M%SZ")
-    names = [f"{path.name}.corrupt-{stamp}{n}" for n in ("", *(f"-{i}" for i in range(2, 1000)))]
-    target = next(path.with_name(name) for name in names if not path.with_name(name).exists())
-    path.rename(target)
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(target.with_name(target.name + suffix))
-    return target
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn the errors of SQLite and of the file system into ours."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-        advice = "make room on the disk" if full else "check the disk and the rights of its folder"
-        raise OutboxError(f"{path}: {error}: {advice}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.errors import OutboxFullError
 from edge.mqtt.link import WINDOW, Backoff
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ MOST_REFUSED = 20
 """With so many alerts refused, no further one is tried until the broker takes one of them."""
 FLUSH_ROWS = WINDOW // 2
 FLUSH_S = 0.1
+FULL_S = 0.5
+"""On a full disk, answers are stored again after so long."""
 _REFUSED_BACKOFF = Backoff(first_s=1.0, most_s=60.0)
 
 
@@ -34,6 +37,7 @@ class Delivery:
         self._in_flight: dict[int, float] = {}  # seq: sent at, monotonic
         self._acked: list[int] = []  # the broker has them, the outbox does not know yet
         self._acked_since_s = 0.0
+        self._full_until_s = 0.0  # no room to store the answers
         self._attempts: dict[int, int] = {}  # refused so often
         self._retry_at: dict[int, float] = {}  # refused and waiting
 
@@ -104,9 +108,13 @@ class Delivery:
         """Store the broker's answers when many or old ones wait, when nothing else does, or when told `now`."""
         age_s = self._clock.monotonic_s() - self._acked_since_s
         worth_it = len(self._acked) >= FLUSH_ROWS or age_s >= FLUSH_S or not self._in_flight
-        if self._acked and (now or worth_it):
-            self._outbox.acknowledge(self._acked)
-            self._acked.clear()
+        if self._acked and (now or worth_it) and (now or self._clock.monotonic_s() >= self._full_until_s):
+            try:
+                self._outbox.acknowledge(self._acked)
+            except OutboxFullError:  # the core makes room; until then no more than a window goes out
+                self._full_until_s = self._clock.monotonic_s() + FULL_S
+            else:
+                self._acked.clear()
 
     def replay(self, first: int, last: int) -> int:
         """Send the delivered alerts `first` to `last` again; give how many."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -193,36 +194,61 @@ def test_two_sides_write_at_the_same_time(path: Path) -> None:
         assert (outbox.pending_count, outbox.last_seq) == (0, 300)
 
 
-@pytest.mark.parametrize("damage", ["garbage", "header", "truncated", "page", "foreign"])
-def test_a_damaged_database_is_set_aside_and_begun_anew(path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["garbage", "header", "truncated", "page", "foreign", "log", "older", "gone"])
+def test_a_damaged_database_is_salvaged_row_by_row_and_the_rest_is_a_gap(path: Path, damage: str) -> None:
+    older = path.with_name("older")
     with Outbox(path, FakeClock()) as outbox:
-        outbox.commit([payload(blob="x" * 600)] * 200)
-        old_epoch = outbox.epoch
+        outbox.commit([payload(str(n), "end", blob="x" * 600) for n in range(200)])
+        outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # noqa: SLF001
+        shutil.copy(path, older)
+        outbox.commit([payload("late", "new", blob="x" * 600)])
+        outbox.commit([payload("later", "new", blob="x" * 600)])
+        log = path.with_name("outbox.sqlite-wal").read_bytes()
+        epoch = outbox.epoch
     data = bytearray(path.read_bytes())
     match damage:
         case "garbage":
             data = bytearray(random.Random(1).randbytes(len(data)))
         case "header":
-            data[:16] = bytes(16)
+            data[:1024] = bytes(1024)
         case "truncated":
             data = data[: len(data) // 2]
         case "page":
             data[20 * 1024 : 60 * 1024] = random.Random(1).randbytes(40 * 1024)
-        case _:
+        case "foreign":
             with sqlite3.connect(path) as db:
-                db.execute("DROP TABLE alerts")
+                db.execute("DROP TABLE meta")
             db.close()
             data = bytearray(path.read_bytes())
+        case "log":
+            data = bytearray(older.read_bytes())
+            path.with_name("outbox.sqlite-wal").write_bytes(log[:60] + b"?" + log[61:])
+        case "older":
+            data = bytearray(older.read_bytes())
     path.write_bytes(data)
+    if damage == "gone":
+        path.unlink()
+    kept = {"garbage": 0, "header": 202, "foreign": 202, "log": 202, "older": 200, "gone": 0}.get(damage)
     with Outbox(path, FakeClock()) as outbox:
         assert outbox.recovered is not None
-        assert "kept as outbox.sqlite.corrupt-20270115T080000Z" in outbox.recovered
-        assert outbox.epoch != old_epoch
-        assert outbox.commit([payload()]) == [1]
-    assert (path.parent / "outbox.sqlite.corrupt-20270115T080000Z").read_bytes()[:1000] == data[:1000]
+        rows = outbox.pending(1000)
+        assert (outbox.epoch == epoch) == (damage != "gone")
+        assert len(rows) == kept if kept is not None else 50 < len(rows) < 202
+        assert {row.seq for row in rows} <= set(range(1, 203))
+        assert all(row.fields()["blob"] == "x" * 600 for row in rows)
+        assert [alert["alert_id"] for alert in outbox.open_alerts("belt")] == [
+            row.alert_id for row in rows if row.alert_id in ("late", "later")
+        ]
+        assert outbox.commit([payload()]) > [202]
+        if damage != "gone":
+            missing = {n for gap in outbox.gaps() for n in range(gap["first_seq"], gap["last_seq"] + 1)}
+            assert missing == set(range(min(row.seq for row in rows) if rows else 1, outbox.last_seq)) - {
+                row.seq for row in rows
+            }
+    if damage != "gone":
+        assert (path.parent / "outbox.sqlite.corrupt-20270115T080000Z").read_bytes() == data
     with Outbox(path, FakeClock()) as outbox:
         assert outbox.recovered is None
-        assert outbox.last_seq == 1
 
 
 def test_two_damages_in_one_second_are_both_kept(path: Path) -> None:
