@@ -97,8 +97,12 @@ class OutboxReader:
     @property
     def size_bytes(self) -> int:
         """How much of the file is in use."""
-        free = self._number("SELECT freelist_count FROM pragma_freelist_count")
-        return (self._number("SELECT page_count FROM pragma_page_count") - free) * PAGE
+        return self._number("SELECT page_count FROM pragma_page_count") * PAGE - self.free_bytes
+
+    @property
+    def free_bytes(self) -> int:
+        """How much of the file can be used again."""
+        return self._number("SELECT freelist_count FROM pragma_freelist_count") * PAGE
 
     def gaps(self) -> list[dict[str, Any]]:
         """Give the newest ranges of numbers whose alerts are lost or folded: first_seq, last_seq, reason, at."""
@@ -294,6 +298,11 @@ class Outbox(OutboxDrain):
             self._last = [_insert(db, summary, now) for summary in summaries][-1]
         self._high_water.use(self._epoch, self._last)
         return len(rows)
+
+    def limit_log(self, pages: int = 1000) -> None:
+        """Move what was committed from the log to its place each time it has so many pages. Raises OutboxError."""
+        with translated(self._path):
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
 
     def _delete_delivered(self, upto: int, older_than: float = 1e12) -> int:
         with self._transaction() as db:

@@ -27,7 +27,7 @@ FOLD_ROWS = 64
 HOLD_S = 10.0
 """A step stays visible for at least so long."""
 
-_LOW_BYTES = 256 << 10
+_LOW_BYTES = 768 << 10
 _PICTURES_BYTES = 8 << 20
 _LAST_BYTES = 512 << 10  # what folding itself needs: the log of one transaction
 
@@ -67,15 +67,20 @@ class Room:
                 if not self.make():
                     raise
             else:
-                return
+                break
+        if self._is_short():  # deleting and folding need room themselves, so they begin before the end
+            self.make()
 
     def tend(self) -> None:
         """Make room before it is needed, and hold space back again when there is some; to be called regularly."""
-        if self._free_bytes() < _LOW_BYTES:
-            if self.step == "ok" and not self.make():
-                self._tell("folding")
+        if self._is_short():
+            self.make()
         elif self.step != "ok" and self._clock.monotonic_s() - self._since_s > HOLD_S and self._lay_ballast():
+            self._outbox.limit_log()
             self._tell("ok")
+
+    def _is_short(self) -> bool:
+        return self._free_bytes() < _LOW_BYTES and self._outbox.free_bytes < _LOW_BYTES // 4
 
     def make(self) -> bool:
         """Let something go, the least important first; say whether anything went."""
@@ -106,6 +111,7 @@ class Room:
         return gone > 0
 
     def _drop_ballast(self) -> bool:
+        self._outbox.limit_log(64)
         return self._drop(self._folder / "ballast")
 
     def _fold(self) -> bool:

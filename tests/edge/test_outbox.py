@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -273,44 +268,6 @@ def test_a_place_that_cannot_hold_it_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutboxError, match="check the disk and the rights"):
         Outbox(tmp_path / "file" / "outbox.sqlite", FakeClock())
-
-
-_COMMITTER = """
-import os, sys
-from pathlib import Path
-from edge.clock import SystemClock
-from edge.outbox import Outbox
-ledger = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-outbox = Outbox(Path(sys.argv[1]), SystemClock())
-os.write(ledger, b"up\\n")
-while True:
-    seqs = outbox.commit([{"camera": "a", "alert_id": "x", "type": "update", "blob": "z" * 300}] * 3)
-    os.write(ledger, (" ".join(map(str, seqs)) + "\\n").encode())
-    outbox.acknowledge(seqs[:1])
-"""
-
-
-def test_nothing_committed_is_lost_by_kill_9(path: Path, tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
-    ledger.touch()
-    dice = random.Random(7)
-    for _ in range(20):
-        starts = ledger.read_bytes().count(b"up")
-        child = subprocess.Popen([sys.executable, "-c", _COMMITTER, str(path), str(ledger)])
-        try:
-            deadline = time.monotonic() + 30
-            while ledger.read_bytes().count(b"up") == starts and time.monotonic() < deadline:
-                time.sleep(0.005)
-            time.sleep(dice.expovariate(1 / 0.07))
-        finally:
-            os.kill(child.pid, signal.SIGKILL)
-            child.wait()
-    promised = [int(word) for line in ledger.read_text().splitlines() if line != "up" for word in line.split()]
-    assert len(promised) == len(set(promised)) >= 3
-    with Outbox(path, SystemClock()) as outbox:
-        assert outbox.recovered is None
-        assert outbox.missing(1, outbox.last_seq) == []
-        assert max(promised) <= outbox.last_seq
 
 
 class OutboxLaws(RuleBasedStateMachine):

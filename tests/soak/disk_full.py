@@ -1,24 +1,21 @@
-"""A disk that fills up under the outbox: `python -m tests.soak.disk_full`; needs a kernel that lets us mount a tmpfs."""
+"""A disk that fills up under the outbox: `python -m tests.soak.disk_full`; on a tmpfs of our own."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 DEVICE = """
-import os, sys, time
+import sys
 from pathlib import Path
-import numpy as np
-from edge.clock import SystemClock, FakeClock
+from edge.clock import FakeClock
 from edge.errors import OutboxError
 from edge.evidence import EvidenceStore
 from edge.fold import squeeze
 from edge.outbox import Outbox
 from edge.room import Room
-folder, what = Path(sys.argv[1]), sys.argv[2]
+folder, count = Path(sys.argv[1]), int(sys.argv[2])
 clock = FakeClock()
 store = EvidenceStore(folder / "evidence")
 (folder / "evidence/2026-01-01/00/belt").mkdir(parents=True)
@@ -38,7 +35,6 @@ with Outbox(folder / "outbox.sqlite", clock) as outbox:
     room.tend()
     print("step", room.step, flush=True)
     waiting, held, steps = [], 0, []
-    count = int(sys.argv[3])
     for n in range(count):
         waiting = [*waiting, alert(1000 + n)]
         try:
@@ -69,9 +65,10 @@ with Outbox(folder / "outbox.sqlite", clock) as outbox:
 def run(alerts: int, *, megabytes: int = 16) -> dict[str, list[str]]:
     """Fill a small file system, commit `alerts` more, free it again; give what was said."""
     with tempfile.TemporaryDirectory() as folder:
-        script = f"mount -t tmpfs -o size={megabytes}m tmpfs {folder} && exec {sys.executable} -c \"$0\" {folder} full {alerts}"
-        command = [shutil.which("unshare") or "unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, DEVICE]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+        mount = f"mount -t tmpfs -o size={megabytes}m tmpfs {folder}"
+        script = f'{mount} && exec {sys.executable} -c "$0" {folder} {alerts}'
+        command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, DEVICE]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr[-2000:]
         return {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
 

@@ -62,8 +62,13 @@ for n in range(3):
         except EdgeloupeError as error:
             say("surfaced", error)
     if damage and n == 0:
-        with path.open("r+b") as file:
-            file.seek(3000); file.write(b"damage" * 100)
+        while True:
+            try:
+                with path.open("r+b") as file:
+                    file.seek(3000); file.write(b"damage" * 100)
+                break
+            except OSError:
+                pass
 say("done")
 """
 
