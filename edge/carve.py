@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ _LEAF = 0x0D  # a leaf of a table, section 1.6
 _LOCAL = PAGE - 35  # longest payload without overflow pages, section 1.6
 _LEAST = (PAGE - 12) * 32 // 255 - 23
 _FRAME = struct.Struct(">IIIIII")  # header of a frame of the log, section 4.2
-_FIXED = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 8: 0, 9: 0}  # bytes of whole numbers by serial type, section 2.1
+_FIXED = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 8: 0, 9: 0}  # bytes of whole numbers by serial type, section 2.1
 
-Row = tuple[int, str, str, str, float, int, str]
-"""As in the table: seq, camera, alert_id, type, committed_at, acked, payload."""
+Row = tuple[int, str, str, str, float, int, str, int | None]
+"""As in the table: seq, camera, alert_id, type, committed_at, acked, payload, crc."""
 
 
 def carve(path: Path, log: bytes) -> Iterator[Row]:
@@ -50,6 +51,11 @@ def carve(path: Path, log: bytes) -> Iterator[Row]:
                         yield row
 
 
+def is_intact(payload: str, crc: int | None) -> bool:
+    """Say whether a payload is what was written; None: written before there were check sums."""
+    return crc is None or zlib.crc32(payload.encode()) == crc
+
+
 def _logged(log: bytes) -> Mapping[int, bytes]:
     """Give the newest page of each number in the log; frames of an earlier round have other salts."""
     pages: dict[int, bytes] = {}
@@ -76,11 +82,11 @@ def _row(data: bytes, offset: int, page: Any, count: int) -> Row | None:
         seq, offset = _varint(data, offset)
         record = _payload(data, offset, size, page, count)
         row = _columns(seq, record)
-        told = json.loads(row[-1])
+        told = json.loads(row[6])
     except (ValueError, IndexError, RecursionError):
         return None
     whole = isinstance(told, dict) and (told.get("camera"), told.get("alert_id"), told.get("type")) == row[1:4]
-    return row if whole and 0 < seq < 1 << 62 else None
+    return row if whole and is_intact(row[6], row[7]) and 0 < seq < 1 << 62 else None
 
 
 def _payload(data: bytes, offset: int, size: int, page: Any, count: int) -> bytes:
@@ -108,7 +114,7 @@ def _columns(seq: int, record: bytes) -> Row:
     while at < length:
         kind, at = _varint(record, at)
         kinds.append(kind)
-    if len(kinds) != 7 or kinds[0] != 0 or any(kinds[n] < 13 or kinds[n] % 2 == 0 for n in (1, 2, 3, 6)):
+    if len(kinds) not in (7, 8) or kinds[0] != 0 or any(kinds[n] < 13 or kinds[n] % 2 == 0 for n in (1, 2, 3, 6)):
         raise ValueError("not a row of alerts")
     values: list[Any] = [seq]
     for kind in kinds[1:]:
@@ -118,11 +124,13 @@ def _columns(seq: int, record: bytes) -> Row:
             raise ValueError("cut off")
         values.append(field.decode("utf-8") if kind >= 13 else _number(kind, field))
         at += width
-    camera, alert_id, word, committed_at, acked, payload = values[1:]
-    return seq, camera, alert_id, word, float(committed_at), int(acked), payload
+    camera, alert_id, word, committed_at, acked, payload = values[1:7]
+    return seq, camera, alert_id, word, float(committed_at), int(acked), payload, values[7] if len(values) > 7 else None
 
 
-def _number(kind: int, field: bytes) -> float:
+def _number(kind: int, field: bytes) -> float | None:
+    if kind == 0:
+        return None
     if kind == 7:
         return float(struct.unpack(">d", field)[0])
     return kind - 8 if kind in (8, 9) else int.from_bytes(field, "big", signed=True)

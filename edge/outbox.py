@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
-from edge.carve import PAGE
+from edge.carve import PAGE, is_intact
 from edge.clock import rfc3339
 from edge.errors import OutboxError
 from edge.high_water import HighWater
-from edge.outbox_file import BUSY_S, connect, translated
+from edge.outbox_file import BUSY_S, connect, readable, translated
 from edge.salvage import make_sound
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ GAPS = 16
 """So many of the newest gaps are told."""
 
 _PRUNE_LOOK = 5000  # oldest rows looked at in one prune, so that it stays a short transaction
-_COLUMNS = "seq, camera, alert_id, type, committed_at, acked, payload"
+_COLUMNS = "seq, camera, alert_id, type, committed_at, acked, payload, crc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +133,14 @@ class OutboxReader:
         return [(a + 1, b - 1) for a, b in pairwise(edges) if b - a > 1]
 
     def _stored(self, where: str, values: tuple[Any, ...] = ()) -> list[Stored]:
+        """Give rows; those whose payload is not what was written are left out."""
+        return self._read(where, values)[0]
+
+    def _read(self, where: str, values: tuple[Any, ...]) -> tuple[list[Stored], list[int]]:
+        """Give the intact rows, and the numbers of the others."""
         epoch = "(SELECT value FROM meta WHERE key = 'epoch')"
         rows = self._rows(f"SELECT {_COLUMNS}, {epoch} FROM alerts {where}", values)  # noqa: S608
-        return [
+        intact = [
             Stored(
                 seq=seq,
                 camera=camera,
@@ -145,8 +151,10 @@ class OutboxReader:
                 payload=text,
                 epoch=epoch,
             )
-            for seq, camera, alert_id, kind, at, acked, text, epoch in rows
+            for seq, camera, alert_id, kind, at, acked, text, crc, epoch in rows
+            if is_intact(text, crc)
         ]
+        return intact, [row[0] for row in rows if not is_intact(*row[6:8])] if len(intact) < len(rows) else []
 
     def _number(self, sql: str) -> int:
         rows = self._rows(sql)
@@ -158,6 +166,7 @@ class OutboxReader:
         with translated(self._path):
             name = f"{self._path.resolve().as_uri()}?mode=ro"
             with closing(sqlite3.connect(name, uri=True, timeout=BUSY_S)) as db:
+                db.text_factory = readable
                 return db.execute(sql, values).fetchall()
 
 
@@ -198,6 +207,14 @@ class OutboxDrain(OutboxReader):
             return db.execute(
                 "UPDATE alerts SET acked = 0 WHERE acked = 1 AND seq BETWEEN ? AND ?", (first, last)
             ).rowcount
+
+    def _stored(self, where: str, values: tuple[Any, ...] = ()) -> list[Stored]:
+        """Give rows; what was damaged since it was written is deleted, and declared as a gap."""
+        rows, damaged = self._read(where, values)
+        if damaged:
+            with self._transaction() as db:
+                _declare(db, damaged, "damaged", rows[-1].committed_at if rows else 0.0)
+        return rows
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with translated(self._path):
@@ -293,8 +310,7 @@ class Outbox(OutboxDrain):
         with translated(self._path):
             self._high_water.reserve(self._epoch, self._last + len(summaries))
         with self._transaction() as db:
-            db.executemany("DELETE FROM alerts WHERE seq = ?", [(row.seq,) for row in rows])
-            _declare(db, [row.seq for row in rows], now)
+            _declare(db, [row.seq for row in rows], "folded", now)
             self._last = [_insert(db, summary, now) for summary in summaries][-1]
         self._high_water.use(self._epoch, self._last)
         return len(rows)
@@ -314,14 +330,14 @@ class Outbox(OutboxDrain):
             ).rowcount
 
 
-def _declare(db: sqlite3.Connection, seqs: Sequence[int], now: float) -> None:
-    """Note numbers as a gap, joined to the one before where they touch, and forget the oldest gaps."""
+def _declare(db: sqlite3.Connection, seqs: Sequence[int], reason: str, now: float) -> None:
+    """Delete alerts and note their numbers as gaps, joined to the ones before where they touch."""
     for seq in seqs:
-        joined = db.execute(
-            "UPDATE gaps SET last = ?, at = ? WHERE last = ? AND reason = 'folded'", (seq, now, seq - 1)
-        )
-        if not joined.rowcount:
-            db.execute("INSERT OR REPLACE INTO gaps VALUES (?, ?, 'folded', ?)", (seq, seq, now))
+        db.execute("DELETE FROM alerts WHERE seq = ?", (seq,))
+        db.execute("DELETE FROM open_lives WHERE seq = ?", (seq,))
+        touching = "UPDATE gaps SET last = ?, at = ? WHERE last = ? AND reason = ?"
+        if not db.execute(touching, (seq, now, seq - 1, reason)).rowcount:
+            db.execute("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", (seq, seq, reason, now))
     db.execute("DELETE FROM gaps WHERE first NOT IN (SELECT first FROM gaps ORDER BY first DESC LIMIT 1000)")
 
 
@@ -330,8 +346,8 @@ def _insert(db: sqlite3.Connection, payload: Mapping[str, Any], now: float) -> i
     bare = {key: value for key, value in payload.items() if key not in ("epoch", "seq")}
     text = json.dumps(bare, separators=(",", ":"), allow_nan=False)
     cursor = db.execute(
-        "INSERT INTO alerts (camera, alert_id, type, committed_at, payload) VALUES (?, ?, ?, ?, ?)",
-        (camera, alert_id, kind, now, text),
+        "INSERT INTO alerts (camera, alert_id, type, committed_at, payload, crc) VALUES (?, ?, ?, ?, ?, ?)",
+        (camera, alert_id, kind, now, text, zlib.crc32(text.encode())),
     )
     seq = int(cursor.lastrowid or 0)
     if kind in ("end", "summary"):

@@ -33,7 +33,8 @@ CREATE TABLE alerts (
     type TEXT NOT NULL,
     committed_at REAL NOT NULL,
     acked INTEGER NOT NULL DEFAULT 0,
-    payload TEXT NOT NULL
+    payload TEXT NOT NULL,
+    crc INTEGER -- CRC-32 of the payload: SQLite's own check sees broken trees, not a flipped bit in a row
 );
 CREATE INDEX alerts_pending ON alerts (seq) WHERE acked = 0;
 CREATE TABLE open_lives (alert_id TEXT PRIMARY KEY, camera TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
@@ -45,6 +46,7 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 def connect(path: Path, synchronous: str) -> sqlite3.Connection:
     """Open a database that exists. Raises sqlite3.Error."""
     db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_S, isolation_level=None)
+    db.text_factory = readable
     try:
         db.execute(f"PRAGMA synchronous = {synchronous}")
         db.execute("PRAGMA journal_size_limit = 4194304")
@@ -52,6 +54,11 @@ def connect(path: Path, synchronous: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def readable(text: bytes) -> str:
+    """Decode a column, damaged as it may be: its check sum tells."""
+    return text.decode("utf-8", "replace")
 
 
 def build(
@@ -76,7 +83,7 @@ def build(
         db.execute("INSERT INTO meta VALUES ('epoch', ?)", (epoch or secrets.token_hex(8),))
         db.execute("INSERT INTO sqlite_sequence VALUES ('alerts', ?)", (last,))
         db.executemany(
-            "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO alerts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET acked = min(acked, excluded.acked)",
             rows,
         )
@@ -102,7 +109,8 @@ def upgrade(path: Path) -> None:
         if version > VERSION:
             raise OutboxError(f"{path}: was written by a newer edgeloupe: update this one, or move the file away")
         if version < VERSION:
-            db.executescript(f"BEGIN; {_COMMON}; PRAGMA user_version = {VERSION}; COMMIT")
+            added = f"{_COMMON}; ALTER TABLE alerts ADD COLUMN crc INTEGER"
+            db.executescript(f"BEGIN; {added}; PRAGMA user_version = {VERSION}; COMMIT")
 
 
 def is_damage(error: sqlite3.Error) -> bool:

@@ -17,11 +17,17 @@ FLUSH_ROWS = WINDOW // 2
 FLUSH_S = 0.1
 FULL_S = 0.5
 """On a full disk, answers are stored again after so long."""
+BACKLOG_ROWS = 1000
+"""A backlog larger than this is passed by what is newer: nobody should wait behind days of it."""
+_LIVE_ROWS = WINDOW
 _REFUSED_BACKOFF = Backoff(first_s=1.0, most_s=60.0)
 
 
 class Delivery:
-    """Feeds alerts from the outbox, oldest first, each at most once per connection; belongs to one thread.
+    """Feeds alerts from the outbox, each at most once per connection; belongs to one thread.
+
+    Oldest first, in two lanes: a large backlog, and what is newer than it, which goes first and leaves the backlog
+    at least a quarter of the window.
 
     An alert that the broker refuses is tried again with growing pauses, while the ones after it go on: neither a
     rule for one camera nor one odd message holds up the rest. Methods that touch the outbox raise OutboxError.
@@ -33,13 +39,15 @@ class Delivery:
         self._outbox = outbox
         self._clock = clock
         self._backoff = backoff
-        self._cursor = 0
+        self._newest_old = 0  # the last number of the backlog's lane
+        self._cursors = [0, 0]  # of both lanes: sent up to here
         self._in_flight: dict[int, float] = {}  # seq: sent at, monotonic
         self._acked: list[int] = []  # the broker has them, the outbox does not know yet
         self._acked_since_s = 0.0
         self._full_until_s = 0.0  # no room to store the answers
         self._attempts: dict[int, int] = {}  # refused so often
         self._retry_at: dict[int, float] = {}  # refused and waiting
+        self._part()
 
     @property
     def in_flight(self) -> int:
@@ -62,7 +70,7 @@ class Delivery:
         self._in_flight.clear()
         self._attempts.clear()
         self._retry_at.clear()
-        self._cursor = 0
+        self._part()
 
     def take(self, room: int) -> list[Stored]:
         """Give at most `room` alerts to be published now; they count as in flight from here on."""
@@ -71,21 +79,52 @@ class Delivery:
         for seq in due:
             del self._retry_at[seq]
         if due:
-            self._cursor = min(self._cursor, min(due) - 1)
+            self._rewind(min(due))
         if not self._in_flight and not self._acked:
-            self._cursor = 0  # nothing to step over: so what the core itself replayed is found too
+            self._rewind(0)  # nothing to step over: so what the core itself replayed is found too
         room = min(room, WINDOW - len(self._in_flight) - len(self._acked))  # so many a crash may send twice
         if room <= 0:
             return []
-        skip = {seq for seq in (*self._in_flight, *self._acked, *self._retry_at) if seq > self._cursor}
-        rows = [row for row in self._outbox.pending(room + len(skip), self._cursor) if row.seq not in skip]
+        kept_for_old = max(WINDOW // 4 - sum(seq <= self._newest_old for seq in self._in_flight), 0)
+        rows = self._next(1, room - kept_for_old if self._newest_old else room)
+        if self._newest_old:
+            older = self._next(0, room - len(rows))
+            if not older and not self._in_flight:
+                self._newest_old = 0
+            rows += older
+        for row in rows:
+            self._in_flight[row.seq] = now
+        return rows
+
+    def _next(self, lane: int, room: int) -> list[Stored]:
+        """Give the next rows of a lane, stepping over those under way."""
+        if room <= 0:
+            return []
+        above = self._cursors[lane]
+        skip = {seq for seq in (*self._in_flight, *self._acked, *self._retry_at) if seq > above}
+        upto = self._newest_old if lane == 0 else 1 << 62
+        rows = [row for row in self._outbox.pending(room + len(skip), above, upto) if row.seq not in skip]
         if len(self._attempts) >= MOST_REFUSED:
             rows = [row for row in rows if row.seq in self._attempts]
         rows = rows[:room]
-        for row in rows:
-            self._in_flight[row.seq] = now
-            self._cursor = max(self._cursor, row.seq)
+        if rows:
+            self._cursors[lane] = rows[-1].seq
         return rows
+
+    def _part(self) -> None:
+        """Part a large backlog from what is newer."""
+        oldest = self._outbox.pending(1)
+        newest = self._outbox.newest_pending
+        large = newest is not None and newest.seq - oldest[0].seq > BACKLOG_ROWS
+        self._newest_old = newest.seq - _LIVE_ROWS if newest is not None and large else 0
+        self._rewind(0)
+
+    def _rewind(self, seq: int) -> None:
+        """Look at everything from this number on again."""
+        self._cursors = [
+            min(self._cursors[0], max(seq - 1, 0)) if seq else 0,
+            min(self._cursors[1], max(seq - 1, self._newest_old)) if seq else self._newest_old,
+        ]
 
     def delivered(self, seq: int) -> None:
         """Note that the broker took this alert."""
@@ -120,7 +159,7 @@ class Delivery:
         """Send the delivered alerts `first` to `last` again; give how many."""
         self.flush(now=True)
         again = self._outbox.replay(first, last)
-        self._cursor = min(self._cursor, first - 1)
+        self._rewind(first)
         return again
 
     def overdue_s(self) -> float:

@@ -127,6 +127,28 @@ def test_a_silent_broker_is_noticed(outbox: Outbox, clock: FakeClock) -> None:
     assert delivery.overdue_s() == 31
 
 
+def test_the_newest_alerts_pass_a_large_backlog_which_goes_on_in_order(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 3000)
+    delivery = Delivery(outbox, clock)
+    first = seqs(delivery)
+    assert first == [*range(2981, 2996), *range(1, 6)]
+    sent = first.copy()
+    fresh_after = 0
+    for number in range(400):
+        if number == 100:
+            outbox.commit([PAYLOAD])
+        for seq in first:
+            delivery.delivered(seq)
+        delivery.flush(now=True)
+        first = seqs(delivery)
+        sent += first
+        fresh_after += number >= 100 and 3001 not in sent
+    assert fresh_after == 0
+    assert sorted(sent) == list(range(1, 3002))
+    old = [seq for seq in sent if seq <= 2980]
+    assert old == sorted(old)
+
+
 _Step = tuple[Literal["commit", "ack", "refuse", "lose", "replay", "wait"], int]
 _STEPS = st.lists(
     st.tuples(st.sampled_from(["commit", "ack", "refuse", "lose", "replay", "wait"]), st.integers(0, 30)), max_size=40
