@@ -115,6 +115,27 @@ class TlsConfig(Strict):
     key: Path | None = None
 
 
+Verb = Literal["trigger", "start", "stop", "prepare_recipe", "replay", "reload_model", "rollback", "snapshot"]
+
+
+class OperatorConfig(Strict):
+    """Who may command the device over MQTT."""
+
+    key_file: Path = Field(description="holds the secret with which commands are signed, at least 16 bytes")
+    verbs: list[Verb]
+
+    def key(self) -> bytes:
+        """Read the secret. Raises ConfigError."""
+        try:
+            key = self.key_file.read_bytes().strip()
+        except OSError as error:
+            reason = error.strerror
+            raise ConfigError(f"mqtt.operators: {self.key_file}: {reason}: give a file that can be read") from error
+        if len(key) < 16:
+            raise ConfigError(f"mqtt.operators: {self.key_file}: shorter than 16 bytes: make a longer secret")
+        return key
+
+
 class MqttConfig(Strict):
     """The broker."""
 
@@ -125,6 +146,10 @@ class MqttConfig(Strict):
     username: str | None = None
     password_file: Path | None = Field(default=None, description="or systemd credential mqtt-password")
     tls: TlsConfig | None = None
+    open_commands: list[Verb] = Field(
+        default=["replay"], description="taken without a signature: the broker's rules say who may publish them"
+    )
+    operators: dict[Slug, OperatorConfig] = Field(default={}, description="by name: who may sign which commands")
     publish_results: bool = Field(default=True, description="every inspection on .../result, not only alerts")
 
     def password(self) -> str | None:

@@ -37,19 +37,21 @@ log = logging.getLogger(__name__)
 SESSION_S = 7 * 86_400
 """So long the broker keeps alerts for a consumer with a `db`; for one without, the devices' replay logs must do."""
 
+REQUEST_S = 60
+"""The broker forgets a request for a device that is away for so long; it is made again."""
 _BACKOFF = Backoff()
 _STEP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert of one device."""
+    """One alert of one device, or a summary that stands for many: `payload["type"]` is `summary` then."""
 
     device: str
     camera: str
     epoch: str  # of the device's outbox
     seq: int  # within the epoch, without holes
-    payload: Mapping[str, Any]  # the whole message, `edgeloupe.result/1`
+    payload: Mapping[str, Any]  # the whole message, `edgeloupe.result/1` or `edgeloupe.summary/1`
 
 
 class Consumer:
@@ -199,7 +201,8 @@ class Consumer:
             return
         topics = Topics(prefix=self._prefix, device=device)
         told = {"epoch": epoch, "first_seq": first, "last_seq": last, "correlation": self._ledger.client_id}
-        self._link.publish(Message(topic=topics.command("replay"), payload=json.dumps(told).encode()))
+        request = json.dumps(told).encode()
+        self._link.publish(Message(topic=topics.command("replay"), payload=request, expiry_s=REQUEST_S))
         log.info("asked %s to send alerts %d to %d again", device, first, last)
 
     def _from_inbox(self) -> Alert | None:
@@ -238,6 +241,8 @@ class Consumer:
         if not self._gaps.alert(device, epoch, seq):
             self.duplicates += 1
             return None
+        if payload.get("type") == "summary":
+            self._gaps.folded(device, epoch, payload.get("folded"))
         return Alert(device=device, camera=camera, epoch=epoch, seq=seq, payload=payload)
 
     def _tell(self, detail: str, level: int) -> None:

@@ -18,6 +18,7 @@ from edge.evidence import EvidenceStore
 from edge.fold import squeeze
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.notify import notify, watchdog_interval_s
+from edge.orders import Orders
 from edge.outbox import Outbox
 from edge.room import Room
 from edge.sinks.mqtt import MqttSink
@@ -85,6 +86,7 @@ class Daemon:
             self._health = DeviceHealth(config.device, config.cameras, config.storage.state_dir, self._clock)
             self._sink = stack.enter_context(self._make_sink(config.mqtt)) if config.mqtt else None
             self._children = self._make_children()
+            self._orders = Orders(config, self._children, self._evidence, self._sink, self._clock)
             stack.callback(self._stop_children)
             stack.callback(notify, "STOPPING=1")
             stack.enter_context(_signals_call(self.stop))
@@ -103,8 +105,9 @@ class Daemon:
                 next_tend = now + TEND_S
                 self._tend_cameras(now)
                 self._tend_worker(now)
+                self._heed_orders()
                 for child in self._children.values():
-                    if child.tend() and child.name == "worker":
+                    if not self._orders.idle(child.name) and child.tend() and child.name == "worker":
                         self._worker_beat, self._worker_ready = now, False
                 self._room.tend()
                 self._tell_health()
@@ -193,10 +196,17 @@ class Daemon:
             case "inspected":
                 camera, result = message["camera"], message["result"]
                 self._health.cameras[camera].count(result, message["dropped"], now)
+                self._orders.inspected(camera, result)
                 if self._sink:
                     self._sink.set_verdict(camera, result["result_evaluation"])
                     if self._config.mqtt is not None and self._config.mqtt.publish_results:
                         self._sink.publish_result(camera, result)
+
+    def _heed_orders(self) -> None:
+        """Do what operators asked for. Raises OutboxDamagedError when the sink met damage: the core starts anew."""
+        if self._sink and self._sink.damage is not None:
+            raise self._sink.damage
+        self._orders.tend()
 
     # --- the processes
 
@@ -247,6 +257,11 @@ class Daemon:
         """Replace cameras that are silent; one that only just started has until its first picture is due."""
         for name, config in self._config.cameras.items():
             health, child = self._health.cameras[name], self._children[f"camera {name}"]
+            if self._orders.idle(child.name):
+                health.state, health.detail = "stopped", "by command, until it is started"
+                if self._sink:
+                    self._sink.set_camera_status(name, health.state)
+                continue
             health.restarts = child.restarts
             told = self._camera_states[name].newest()
             state: dict[str, Any] = told.meta if told else {"told_mono_s": 0.0}

@@ -49,7 +49,10 @@ class Message:
     payload: bytes
     qos: Literal[0, 1] = 1
     retain: bool = False
-    correlation: bytes | None = None  # MQTT 5 only
+    correlation: bytes | None = None  # MQTT 5 only, as the next three
+    response_topic: str | None = None
+    expiry_s: int | None = None  # the broker forgets it then; None: never
+    properties: tuple[tuple[str, str], ...] = ()  # for those who route without reading the payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from edge.clock import Clock
     from edge.mqtt.ledger import Ledger
 
@@ -88,6 +87,18 @@ class Gaps:
         """Take an alert's number; say whether it is new."""
         self._watch(device, epoch, 0, seq - 1)
         return not self._ledger.has(device, epoch, seq)
+
+    def folded(self, device: str, epoch: str, told: object) -> None:
+        """Take a summary: the numbers it stands for need not be asked for."""
+        spans = told.get("spans") if isinstance(told, Mapping) else None
+        for span in spans if isinstance(spans, list) else ():
+            if (
+                isinstance(span, list)
+                and len(span) == 2
+                and all(type(seq) is int for seq in span)
+                and span[0] <= span[1]
+            ):
+                self._ledger.add(device, epoch, *span)
 
     def reply(self, device: str, told: Mapping[str, Any]) -> None:
         """Take a device's answer: what it no longer has is given up."""

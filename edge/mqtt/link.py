@@ -32,6 +32,7 @@ WINDOW = 20
 KEEPALIVE_S = 30
 
 _SILENCE_S = 1.0
+_LONG_S = 3600
 _UNSUPPORTED_VERSION = 132  # CONNACK reason code, MQTT 5.0 table 3-1
 _SESSION_TAKEN_OVER = 142  # DISCONNECT reason code, MQTT 5.0 table 3-13
 _REFUSED_FROM = 0x80  # reason codes from here on are failures, MQTT 5.0 section 2.4
@@ -47,9 +48,9 @@ class Backoff:
     most_s: float = 60.0
 
     def delay_s(self, failures: int) -> float:
-        """Draw the wait after so many failures in a row."""
-        ceiling = min(self.most_s, self.first_s * 2 ** min(failures, 30))
-        return random.uniform(self.first_s / 2, max(ceiling, self.first_s))  # noqa: S311 - spreads load, guards nothing
+        """Draw the wait after so many failures in a row; never below the first, so that is how often we knock."""
+        ceiling = min(self.most_s, self.first_s * 2 ** min(failures + 1, 30))
+        return random.uniform(self.first_s, max(ceiling, self.first_s))  # noqa: S311 - spreads load, guards nothing
 
 
 class Bell:
@@ -141,10 +142,7 @@ class Link:
 
     def publish(self, message: Message, tag: object = None) -> None:
         """Send a message; the broker's answer to QoS 1 comes as an `Ack` with `tag`. Never blocks."""
-        properties = None
-        if message.correlation is not None and self.protocol == "5":
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.CorrelationData = message.correlation
+        properties = _properties(message) if self.protocol == "5" else None
         sent = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if message.qos:
             self._unacked[sent.mid] = tag
@@ -336,7 +334,7 @@ def _make(
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
-        clean_session=None if five else session_s == 0,
+        clean_session=None if five else session_s < _LONG_S,  # 3.1.1 can't end a session: a short one is none there
         protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
         reconnect_on_failure=False,
         manual_ack=manual_ack,
@@ -354,6 +352,23 @@ def _connect_arguments(session_s: int) -> dict[str, Any]:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = session_s
     return {"clean_start": session_s == 0, "properties": properties}
+
+
+def _properties(message: Message) -> Properties | None:
+    """Write the properties of MQTT 5 that a message has; None when it has none."""
+    told = {
+        "CorrelationData": message.correlation,
+        "ResponseTopic": message.response_topic,
+        "MessageExpiryInterval": message.expiry_s,
+        "UserProperty": list(message.properties) or None,
+    }
+    if all(value is None for value in told.values()):
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    for name, value in told.items():
+        if value is not None:
+            setattr(properties, name, value)
+    return properties
 
 
 def _without_delay(client: Client, userdata: Any, sock: Any) -> None:

@@ -1,30 +1,28 @@
-"""Replay: answer a consumer that noticed a gap: `cmd/replay` with {"epoch", "first_seq", "last_seq", "correlation"}."""
+"""Replay: answer a consumer that noticed a gap: `cmd/replay` with {"epoch", "first_seq", "last_seq"}."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edge.mqtt.broker import Message
-from edge.topics import is_correlation, is_publishable
+from edge.mqtt.command import RefusedError
 
 if TYPE_CHECKING:
-    from edge.mqtt.broker import Received
+    from collections.abc import Mapping
+
     from edge.mqtt.delivery import Delivery
     from edge.outbox import OutboxDrain
-    from edge.topics import Topics
 
 MOST_ROWS = 1000
 """Numbers dealt with per request; the reply's `last_seq` says how far it went, and the rest is asked for next."""
-MOST_REPLIES = 32
-"""So many replies wait at most; then the newest wins."""
 
 _Seq = Field(ge=1, le=(1 << 62), strict=True)
 
 
-class _Request(BaseModel):
+class ReplayRequest(BaseModel):
+    """The fields of `cmd/replay`."""
+
     model_config = ConfigDict(frozen=True)
 
     epoch: str
@@ -38,26 +36,26 @@ class _Request(BaseModel):
         return self
 
 
-def answer_replay(received: Received, topics: Topics, outbox: OutboxDrain, delivery: Delivery) -> Message | None:
-    """Mark the alerts asked for as pending again and give the reply; None when it is not known where to send it.
+def replay(fields: Mapping[str, Any], outbox: OutboxDrain, delivery: Delivery) -> dict[str, Any]:
+    """Mark the alerts asked for as pending again, and tell which ones are gone.
 
-    The reply is `{"epoch", "first_seq", "last_seq", "replayed", "missing": [[first, last]…], "error"}`. Asking for
-    what is under way or pending changes nothing. A retained command is an old one and is ignored.
-    Raises OutboxError.
+    The answer is `{"epoch", "first_seq", "last_seq", "replayed", "missing": [[first, last]…], "error"}`. Asking for
+    what is under way or pending changes nothing.
+
+    Raises:
+        RefusedError: the request makes no sense.
+        OutboxError: the outbox can't be read or written.
     """
-    if received.retain:
-        return None
     try:
-        request = _Request.model_validate_json(received.payload)
+        request = ReplayRequest.model_validate(fields)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        told: dict[str, Any] = {"error": f"{'.'.join(str(p) for p in fault['loc'])}: {fault['msg']}".lstrip(": ")}
-    else:
-        told = _replay(request, outbox, delivery)
-    return _reply(received, topics, told)
+        place = ".".join(str(part) for part in fault["loc"])
+        raise RefusedError(f"{place}: {fault['msg']}".lstrip(": ")) from error
+    return _replay(request, outbox, delivery)
 
 
-def _replay(request: _Request, outbox: OutboxDrain, delivery: Delivery) -> dict[str, Any]:
+def _replay(request: ReplayRequest, outbox: OutboxDrain, delivery: Delivery) -> dict[str, Any]:
     last = min(request.last_seq, request.first_seq + MOST_ROWS - 1)
     told = {"epoch": request.epoch, "first_seq": request.first_seq, "last_seq": last}
     if request.epoch != outbox.epoch:
@@ -71,25 +69,3 @@ def _replay(request: _Request, outbox: OutboxDrain, delivery: Delivery) -> dict[
         "missing": [list(span) for span in gone],
         "error": None,
     }
-
-
-def _reply(received: Received, topics: Topics, told: dict[str, Any]) -> Message | None:
-    """Address the reply: MQTT 5's response topic, else `reply/<correlation>` with the correlation in either place."""
-    topic = received.response_topic
-    if topic is None:
-        correlation = _correlation(received)
-        topic = topics.reply(correlation) if correlation is not None else None
-    if not is_publishable(topic):
-        return None
-    return Message(topic=topic, payload=json.dumps(told).encode(), correlation=received.correlation)
-
-
-def _correlation(received: Received) -> str | None:
-    try:
-        if received.correlation is not None:
-            found: object = received.correlation.decode("ascii")
-        else:
-            found = json.loads(received.payload).get("correlation")
-    except (ValueError, AttributeError):  # not ASCII, not JSON, not an object
-        return None
-    return str(found) if is_correlation(found) else None

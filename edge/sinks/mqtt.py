@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from edge import __version__
-from edge.errors import BrokerError, EdgeloupeError
+from edge.audit import Audit
+from edge.errors import BrokerError, EdgeloupeError, OutboxDamagedError
 from edge.mqtt.board import Board
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.delivery import Delivery
+from edge.mqtt.desk import Desk
 from edge.mqtt.discovery import birth_topic, config_topic, introduction
 from edge.mqtt.link import Backoff, Bell, Link, connect
-from edge.mqtt.replay import MOST_REPLIES, answer_replay
 from edge.outbox import OutboxDrain
 from edge.sinks import SinkStatus
 from edge.topics import Topics
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edge.clock import Clock
     from edge.config import MqttConfig
+    from edge.mqtt.broker import Received
+    from edge.mqtt.command import Order
     from edge.outbox import Stored
 
 log = logging.getLogger(__name__)
 
-SESSION_S = 86_400
-"""The broker keeps commands for a device that is away for so long."""
+SESSION_S = 60
+"""The broker keeps commands for a device that is away for so long; older ones should not come as a surprise."""
 ANSWER_S = 30.0
 """A broker that leaves an alert unanswered for so long is left and connected to again."""
 STATE_S = 1.0
@@ -76,7 +79,8 @@ class MqttSink:
             connected=False, detail="starting", protocol=None, published=0, in_flight=0, refused=0, dropped=0
         )
         self._refusal = ""
-        self._replies: deque[Message] = deque(maxlen=MOST_REPLIES)
+        self.damage: OutboxDamagedError | None = None  # the outbox's file is broken: the core must start anew
+        self._desk: Desk | None = None
         self._stopping = threading.Event()
         self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
@@ -84,10 +88,12 @@ class MqttSink:
     def __enter__(self) -> Self:
         """Start delivering. Raises ConfigError for an unreadable password, OutboxError when there is no outbox."""
         broker = Broker.of(self._config)
+        self._desk = Desk(self._config, self._topics, self._cameras, self._clock)
         OutboxDrain(self._outbox_path).close()
         self._board.hold(self._topics.availability, b"online")
         self._bell = Bell()
-        self._thread = threading.Thread(target=self._run, args=(broker, self._bell), name="mqtt", daemon=True)
+        work = (broker, self._bell, self._desk)
+        self._thread = threading.Thread(target=self._run, args=work, name="mqtt", daemon=True)
         self._thread.start()
         return self
 
@@ -134,6 +140,16 @@ class MqttSink:
         """
         self._told = told
 
+    def orders(self) -> list[Order]:
+        """Take the commands that the core is to carry out; each wants an `answer`."""
+        return self._desk.orders() if self._desk is not None else []
+
+    def answer(self, order: Order, told: Mapping[str, Any]) -> None:
+        """Say what became of an order: `error` is None when it was done."""
+        if self._desk is not None:
+            self._desk.answer(order, told)
+            self.wake()
+
     def status(self) -> SinkStatus:
         """Say how delivery goes."""
         return self._status.copy()
@@ -144,12 +160,15 @@ class MqttSink:
 
     # --- the thread
 
-    def _run(self, broker: Broker, bell: Bell) -> None:
+    def _run(self, broker: Broker, bell: Bell, desk: Desk) -> None:
         failures = 0
         while not self._stopping.is_set():
             began_s = self._clock.monotonic_s()
             try:
-                self._session(broker, bell)
+                self._session(broker, bell, desk)
+            except OutboxDamagedError as error:
+                self.damage = error
+                self._report(connected=False, detail=str(error))
             except EdgeloupeError as error:
                 self._report(connected=False, detail=str(error))
             except Exception as error:
@@ -159,23 +178,33 @@ class MqttSink:
             failures = 0 if held else failures + 1
             self._stopping.wait(self._backoff.delay_s(failures))
 
-    def _session(self, broker: Broker, bell: Bell) -> None:
+    def _session(self, broker: Broker, bell: Bell, desk: Desk) -> None:
         """Connect and serve until told to stop. Raises BrokerError, ConfigError, OutboxError."""
         will = Message(topic=self._topics.availability, payload=b"offline", retain=True)
         client_id = f"edgeloupe-{self._topics.device}"
         with (
             OutboxDrain(self._outbox_path) as outbox,
+            Audit(self._outbox_path.with_name("audit.sqlite"), self._clock) as audit,
             connect(broker, client_id=client_id, clock=self._clock, session_s=SESSION_S, will=will) as link,
         ):
             delivery = Delivery(outbox, self._clock)
             published, refused = self._status["published"], self._status["refused"]
             try:
-                self._serve(link, bell, outbox, delivery, (published, refused))
+                self._serve(link, bell, outbox, delivery, desk, audit, (published, refused))
             finally:
                 delivery.flush(now=True)
 
-    def _serve(self, link: Link, bell: Bell, outbox: OutboxDrain, delivery: Delivery, before: tuple[int, int]) -> None:
-        self._greet(link, outbox)
+    def _serve(
+        self,
+        link: Link,
+        bell: Bell,
+        outbox: OutboxDrain,
+        delivery: Delivery,
+        desk: Desk,
+        audit: Audit,
+        before: tuple[int, int],
+    ) -> None:
+        self._greet(link, outbox, desk)
         next_state = next_metrics = 0.0
         while not self._stopping.is_set():
             now = self._clock.monotonic_s()
@@ -185,23 +214,24 @@ class MqttSink:
             if now >= next_metrics and self._told:
                 next_metrics = now + METRICS_S
                 self._board.say(self._topics.metrics, self._told)
-            self._fill(link, delivery)
+            self._fill(link, delivery, desk.replies(audit))
             self._count(link, delivery, before)
             link.pump(0.05 if delivery.unstored else _IDLE_S, bell)
             self._settle(link, delivery)
-            self._heed(link, outbox, delivery)
+            while link.inbox:
+                self._heed(link.inbox.popleft(), desk, audit, outbox, delivery)
             delivery.flush()
             if delivery.overdue_s() > ANSWER_S:
                 raise BrokerError(f"the broker left an alert unanswered for {ANSWER_S:.0f} s: connecting again")
         self._farewell(link, delivery)
 
-    def _greet(self, link: Link, outbox: OutboxDrain) -> None:
+    def _greet(self, link: Link, outbox: OutboxDrain, desk: Desk) -> None:
         """Say who we are: availability, state, introduction, then everything else retained; the backlog follows."""
         self._refusal = ""
-        self._replies.clear()
+        desk.forget_replies()
         self._board.forget_passing()
         self._board.hold(self._topics.state, _json(self._state(outbox)))
-        filters = [self._topics.command("replay")]
+        filters = desk.filters
         if self._config.discovery_prefix is not None:
             self._introduce(self._config.discovery_prefix)
             filters.append(birth_topic(self._config.discovery_prefix))
@@ -223,16 +253,18 @@ class MqttSink:
             "epoch": outbox.epoch,
             "first_seq": outbox.first_seq,
             "last_seq": outbox.last_seq,
+            "gaps": outbox.gaps(),
+            "room": told.get("outbox", {}).get("room"),
             "health": {"ready": told.get("ready"), "reasons": told.get("reasons", [])},
         }
 
-    def _fill(self, link: Link, delivery: Delivery) -> None:
+    def _fill(self, link: Link, delivery: Delivery, replies: deque[Message]) -> None:
         """Publish what there is room for: retained values first, but never so many that alerts starve."""
         busy = delivery.in_flight > 0
         for topic, value in self._board.changed(min(link.room, link.window // 2 if busy else link.room)):
             link.publish(Message(topic=topic, payload=value, retain=True), (_VALUE, topic))
-        while self._replies and link.room > 0:
-            link.publish(self._replies.popleft(), (_REPLY, 0))
+        while replies and link.room > 0:
+            link.publish(replies.popleft(), (_REPLY, 0))
         if not self._board.unsaid or busy:
             for row in delivery.take(link.room):
                 self._send(row, link, delivery)
@@ -240,7 +272,9 @@ class MqttSink:
             link.publish(Message(topic=said[0], payload=_json(said[1]), qos=0))
 
     def _send(self, row: Stored, link: Link, delivery: Delivery) -> None:
-        message = Message(topic=self._topics.camera(row.camera, "alert"), payload=row.message.encode())
+        told = (("epoch", row.epoch), ("seq", str(row.seq)), ("type", row.type))
+        topic = self._topics.camera(row.camera, "alert")
+        message = Message(topic=topic, payload=row.message.encode(), properties=told)
         if link.fits(message):
             link.publish(message, (_ALERT, row.seq))
         else:
@@ -261,17 +295,12 @@ class MqttSink:
         delivery.refused(seq)
         self._refusal = f"alert refused by the broker: {reason}: check its rules for {self._topics.root}/#"
 
-    def _heed(self, link: Link, outbox: OutboxDrain, delivery: Delivery) -> None:
-        while link.inbox:
-            received = link.inbox.popleft()
-            if received.topic == self._topics.command("replay"):
-                reply = answer_replay(received, self._topics, outbox, delivery)
-                if reply is not None:
-                    self._replies.append(reply)
-                continue
-            prefix = self._config.discovery_prefix
-            if prefix is not None and received.topic == birth_topic(prefix) and received.payload == b"online":
-                self._board.renew(config_topic(prefix, self._topics.device))
+    def _heed(self, received: Received, desk: Desk, audit: Audit, outbox: OutboxDrain, delivery: Delivery) -> None:
+        if desk.receive(received, audit, outbox, delivery):
+            return
+        prefix = self._config.discovery_prefix
+        if prefix is not None and received.topic == birth_topic(prefix) and received.payload == b"online":
+            self._board.renew(config_topic(prefix, self._topics.device))
 
     def _farewell(self, link: Link, delivery: Delivery) -> None:
         """Let the broker answer what is on its way, and say `offline`."""

@@ -148,7 +148,7 @@ def _settle(folder: Path, port: int, consumer: Consumer, heard: list[int]) -> Fi
     promised = {int(word) for word in (folder / "ledger").read_text(encoding="ascii").split()}
     with Outbox(path, FakeClock()) as outbox:
         everything = set(range(1, outbox.last_seq + 1))
-        gaps = len(outbox.missing(1, outbox.last_seq))
+        gaps = len(outbox.missing(outbox.first_seq, outbox.last_seq))  # older ones are pruned
         sink = MqttSink(MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, clock=SystemClock())
         with sink:
             until = time.monotonic() + 60

@@ -344,6 +344,9 @@ def test_a_retained_or_broken_command_is_survived(tmp_path: Path, outbox: Outbox
         assert told["backwards"]["error"] == "Value error, last_seq is below first_seq"
         assert told["stranger"]["error"] == "unknown epoch"
         assert told["good"] == {
+            "schema": "edgeloupe.reply/1",
+            "verb": "replay",
+            "correlation": "good",
             "epoch": outbox.epoch,
             "first_seq": 1,
             "last_seq": 1,

@@ -1,0 +1,162 @@
+"""Orders: what an operator asked for over MQTT, carried out by the core."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edge.capture import frame_slot
+from edge.errors import EdgeloupeError
+from edge.mqtt.command import RefusedError
+from edge.slot import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.clock import Clock
+    from edge.config import Config
+    from edge.evidence import EvidenceStore
+    from edge.mqtt.command import Order
+    from edge.supervise import Supervised
+
+SHOT_S = 30.0
+"""A triggered picture is inspected within this time, or the trigger has failed."""
+
+
+class Asker(Protocol):
+    """Where orders come from, and their answers go; both methods may be called from any thread."""
+
+    def orders(self) -> list[Order]:
+        """Take the commands that are to be carried out."""
+        ...
+
+    def answer(self, order: Order, told: Mapping[str, Any], /) -> None:
+        """Say what became of an order: `error` is None when it was done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shot:
+    order: Order
+    until_s: float
+
+
+class Orders:
+    """Starts and stops cameras, takes single pictures, begins anew with the model; belongs to the core's thread.
+
+    A stopped camera has no process and stays stopped until it is started, or the device is.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        children: Mapping[str, Supervised],
+        evidence: EvidenceStore,
+        asker: Asker | None,
+        clock: Clock,
+    ) -> None:
+        self.stopped: set[str] = set()  # cameras
+        self._shots: dict[str, _Shot] = {}
+        self._config = config
+        self._children = children
+        self._evidence = evidence
+        self._asker = asker
+        self._clock = clock
+
+    def idle(self, child: str) -> bool:
+        """Say whether a process is not to be running."""
+        camera = child.removeprefix("camera ")
+        return child.startswith("camera ") and camera in self.stopped and camera not in self._shots
+
+    def inspected(self, camera: str, result: Mapping[str, Any]) -> None:
+        """Take note of an inspection: a triggered one is answered with it, and its camera stops again."""
+        shot = self._shots.pop(camera, None)
+        if shot is not None:
+            self._children[f"camera {camera}"].stop()
+            names = ("result_id", "result_evaluation", "reasons")
+            self._answer(shot.order, {"error": None, "camera": camera, **{name: result[name] for name in names}})
+
+    def tend(self) -> None:
+        """Do what was asked for, and give up on triggered pictures that did not come; to be called regularly."""
+        for order in self._asker.orders() if self._asker else ():
+            self._carry_out(order)
+        now = self._clock.monotonic_s()
+        for camera in [camera for camera, shot in self._shots.items() if shot.until_s < now]:
+            shot = self._shots.pop(camera)
+            self._children[f"camera {camera}"].stop()
+            self._answer(shot.order, {"error": f"camera {camera} gave no picture within {SHOT_S:.0f} s"})
+
+    def _carry_out(self, order: Order) -> None:
+        """Do what is asked; the answer follows at once, or when it is done."""
+        try:
+            told = self._do(order)
+        except RefusedError as error:
+            told = {"error": str(error)}
+        if told is not None:
+            self._answer(order, told)
+
+    def _answer(self, order: Order, told: Mapping[str, Any]) -> None:
+        if self._asker is not None:
+            self._asker.answer(order, told)
+
+    def _do(self, order: Order) -> dict[str, Any] | None:
+        """Carry out; None when the answer comes later. Raises RefusedError."""
+        cameras = [order.camera] if order.camera else list(self._config.cameras)
+        match order.verb:
+            case "start":
+                self.stopped.difference_update(cameras)
+            case "stop":
+                self.stopped.update(cameras)
+                for camera in cameras:
+                    self._children[f"camera {camera}"].stop()
+            case "trigger":
+                self._trigger(order, cameras)
+                return None
+            case "snapshot":
+                self._snapshot(order, cameras)
+                return None
+            case "reload_model":
+                self._children["worker"].replace(f"{order.who} asked for the model to be loaded anew")
+            case "prepare_recipe":
+                raise RefusedError("this device has one recipe, its configuration: change that, and restart it")
+            case _:
+                raise RefusedError("no earlier model is kept on this device: put its bundle back, and reload_model")
+        return {"error": None, "cameras": cameras, "stopped": sorted(self.stopped)}
+
+    def _trigger(self, order: Order, cameras: list[str]) -> None:
+        camera = _the_one(cameras)
+        if camera not in self.stopped:
+            raise RefusedError(f"camera {camera} inspects by itself: stop it first, to take single pictures")
+        if camera in self._shots:
+            raise RefusedError(f"camera {camera} is taking a picture already")
+        self._shots[camera] = _Shot(order=order, until_s=self._clock.monotonic_s() + SHOT_S)
+
+    def _snapshot(self, order: Order, cameras: list[str]) -> None:
+        """Keep the newest frame, in a thread of its own: the core waits for no picture and no disk."""
+        camera = _the_one(cameras)
+        if any(thread.name == "snapshot" for thread in threading.enumerate()):
+            raise RefusedError("a snapshot is being taken already")
+        threading.Thread(target=self._keep_frame, args=(order, camera), name="snapshot", daemon=True).start()
+
+    def _keep_frame(self, order: Order, camera: str) -> None:
+        try:
+            with Slot(frame_slot(self._config.storage.runtime_dir, camera)) as slot:
+                snapshot = slot.newest()
+                if snapshot is None:
+                    raise RefusedError(f"camera {camera} has given no picture yet")
+                picture = snapshot.arrays["picture"].copy()
+                if not snapshot.intact():
+                    raise RefusedError("the picture was overtaken by newer ones: ask again")
+                at = snapshot.meta["captured_at"]
+            kept = self._evidence.save(picture, at, camera, f"snapshot-{snapshot.meta['id']}")
+            told = {"error": None if kept else "the picture could not be kept: see the log", "evidence": kept}
+        except (EdgeloupeError, OSError) as error:
+            told = {"error": str(error)}
+        self._answer(order, told)
+
+
+def _the_one(cameras: list[str]) -> str:
+    if len(cameras) > 1:
+        raise RefusedError("say which camera")
+    return cameras[0]
