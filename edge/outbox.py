@@ -201,6 +201,22 @@ class OutboxDrain(OutboxReader):
         with self._transaction() as db:
             db.executemany("UPDATE alerts SET acked = 1 WHERE seq = ?", [(seq,) for seq in seqs])
 
+    def try_acknowledge(self, seqs: Iterable[int]) -> bool:
+        """Acknowledge unless somebody else is writing just now; say whether it was done. Raises OutboxError.
+
+        The core may be waiting for the disk: whoever delivers alerts should not wait with it.
+        """
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            self.acknowledge(seqs)
+        except OutboxError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                return False
+            raise
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+        return True
+
     def replay(self, first: int, last: int) -> int:
         """Make the alerts `first` to `last` (both included) pending again; give how many. Raises OutboxError."""
         with self._transaction() as db:

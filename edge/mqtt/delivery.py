@@ -15,6 +15,8 @@ MOST_REFUSED = 20
 """With so many alerts refused, no further one is tried until the broker takes one of them."""
 FLUSH_ROWS = WINDOW // 2
 FLUSH_S = 0.1
+PATIENCE_S = 0.5
+"""Answers older than this are stored even if that means to wait for the core's commit."""
 FULL_S = 0.5
 """On a full disk, answers are stored again after so long."""
 BACKLOG_ROWS = 1000
@@ -144,16 +146,21 @@ class Delivery:
         self.refusals += 1
 
     def flush(self, *, now: bool = False) -> None:
-        """Store the broker's answers when many or old ones wait, when nothing else does, or when told `now`."""
-        age_s = self._clock.monotonic_s() - self._acked_since_s
-        worth_it = len(self._acked) >= FLUSH_ROWS or age_s >= FLUSH_S or not self._in_flight
-        if self._acked and (now or worth_it) and (now or self._clock.monotonic_s() >= self._full_until_s):
-            try:
+        """Store the broker's answers when many or old ones wait, or when told `now`."""
+        clock_s = self._clock.monotonic_s()
+        age_s = clock_s - self._acked_since_s
+        due = clock_s >= self._full_until_s and (len(self._acked) >= FLUSH_ROWS or age_s >= FLUSH_S)
+        if not self._acked or not (now or due):
+            return
+        try:
+            if now or age_s > PATIENCE_S:
                 self._outbox.acknowledge(self._acked)
-            except OutboxFullError:  # the core makes room; until then no more than a window goes out
-                self._full_until_s = self._clock.monotonic_s() + FULL_S
-            else:
-                self._acked.clear()
+            elif not self._outbox.try_acknowledge(self._acked):
+                return
+        except OutboxFullError:  # the core makes room; until then no more than a window goes out
+            self._full_until_s = clock_s + FULL_S
+        else:
+            self._acked.clear()
 
     def replay(self, first: int, last: int) -> int:
         """Send the delivered alerts `first` to `last` again; give how many."""

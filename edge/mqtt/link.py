@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import selectors
 import socket
 import ssl
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -36,7 +38,6 @@ _LONG_S = 3600
 _UNSUPPORTED_VERSION = 132  # CONNACK reason code, MQTT 5.0 table 3-1
 _SESSION_TAKEN_OVER = 142  # DISCONNECT reason code, MQTT 5.0 table 3-13
 _REFUSED_FROM = 0x80  # reason codes from here on are failures, MQTT 5.0 section 2.4
-_LOG_ERROR = 8  # paho's MQTT_LOG_ERR
 _HEADER_BYTES = 64  # more than a PUBLISH packet needs around its topic and payload
 
 
@@ -69,8 +70,7 @@ class Bell:
     def silence(self) -> None:
         """Forget the rings so far."""
         with contextlib.suppress(BlockingIOError):
-            while self._ear.recv(4096):
-                pass
+            self._ear.recv(4096)
 
     def fileno(self) -> int:
         """Let a selector wait for it."""
@@ -106,7 +106,7 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
-        client.on_log = self._on_log
+        client.enable_logger(_Complaints(self))
         client.on_socket_open = _without_delay
 
     def __enter__(self) -> Self:
@@ -142,7 +142,9 @@ class Link:
 
     def publish(self, message: Message, tag: object = None) -> None:
         """Send a message; the broker's answer to QoS 1 comes as an `Ack` with `tag`. Never blocks."""
-        properties = _properties(message) if self.protocol == "5" else None
+        properties = None
+        if self.protocol == "5":
+            properties = _properties(message.correlation, message.response_topic, message.expiry_s, message.properties)
         sent = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if message.qos:
             self._unacked[sent.mid] = tag
@@ -269,10 +271,22 @@ class Link:
             )
         )
 
-    def _on_log(self, client: Client, userdata: Any, level: int, text: str) -> None:
-        del client, userdata
-        if level == _LOG_ERROR:
-            self._lost = text.removeprefix("failed to receive on socket: ")
+    def lost(self, reason: str) -> None:
+        """Note why the socket failed, for the error that follows."""
+        self._lost = reason
+
+
+class _Complaints(logging.Logger):
+    """Takes from paho what went wrong, and has nothing else written out for each packet."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__("edge.mqtt.paho", logging.ERROR)
+        self.propagate = False
+        self._link = link
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Keep the newest complaint."""
+        self._link.lost(record.getMessage().removeprefix("failed to receive on socket: "))
 
 
 def connect(
@@ -354,13 +368,16 @@ def _connect_arguments(session_s: int) -> dict[str, Any]:
     return {"clean_start": session_s == 0, "properties": properties}
 
 
-def _properties(message: Message) -> Properties | None:
+@lru_cache(64)
+def _properties(
+    correlation: bytes | None, response_topic: str | None, expiry_s: int | None, user: tuple[tuple[str, str], ...]
+) -> Properties | None:
     """Write the properties of MQTT 5 that a message has; None when it has none."""
     told = {
-        "CorrelationData": message.correlation,
-        "ResponseTopic": message.response_topic,
-        "MessageExpiryInterval": message.expiry_s,
-        "UserProperty": list(message.properties) or None,
+        "CorrelationData": correlation,
+        "ResponseTopic": response_topic,
+        "MessageExpiryInterval": expiry_s,
+        "UserProperty": list(user) or None,
     }
     if all(value is None for value in told.values()):
         return None
@@ -368,6 +385,8 @@ def _properties(message: Message) -> Properties | None:
     for name, value in told.items():
         if value is not None:
             setattr(properties, name, value)
+    packed = properties.pack()  # type: ignore[no-untyped-call]
+    object.__setattr__(properties, "pack", lambda: packed)  # paho would pack anew for each of thousands
     return properties
 
 

@@ -272,7 +272,7 @@ class MqttSink:
             link.publish(Message(topic=said[0], payload=_json(said[1]), qos=0))
 
     def _send(self, row: Stored, link: Link, delivery: Delivery) -> None:
-        told = (("epoch", row.epoch), ("seq", str(row.seq)), ("type", row.type))
+        told = (("epoch", row.epoch), ("type", row.type))
         topic = self._topics.camera(row.camera, "alert")
         message = Message(topic=topic, payload=row.message.encode(), properties=told)
         if link.fits(message):

@@ -1,0 +1,144 @@
+"""What an alert costs from commit to consumer: `python -m tests.bench.alerts`; real mosquitto on the loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from edge.clock import SystemClock
+from edge.mqtt.broker import Broker
+from edge.mqtt.link import Link, connect
+from edge.table import table
+from tests.brokers import Mosquitto
+from tests.soak.trace import CALLS, strace
+
+SINGLE, SUSTAINED, BURST = 1000, 30_000, 20
+
+DEVICE = """
+import json, resource, sys, time
+from pathlib import Path
+from edge.clock import SystemClock
+from edge.config import MqttConfig
+from edge.outbox import Outbox
+from edge.sinks.mqtt import MqttSink
+folder, port, count, batch, pause_s = Path(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:6])
+path, clock = folder / "outbox.sqlite", SystemClock()
+told = {"camera": "belt", "alert_id": "a", "type": "end", "blob": "x" * 550}
+commits, done = [], []
+with Outbox(path, clock) as outbox, MqttSink(
+    MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, clock=clock) as sink:
+    while not sink.status()["connected"]: time.sleep(0.01)
+    sys.stdin.readline()
+    began, cpu = time.monotonic(), time.process_time()
+    for _ in range(int(count // batch)):
+        at = time.monotonic()
+        outbox.commit([told] * int(batch))
+        done.append(time.monotonic())
+        commits.append(done[-1] - at)
+        sink.wake()
+        if pause_s: time.sleep(pause_s)
+        while batch > 1 and outbox.pending_count > 2000: time.sleep(0.01)
+    while outbox.pending_count: time.sleep(0.005)
+    cpu = time.process_time() - cpu
+    commits.sort()
+    print(json.dumps({"cpu_s": cpu, "wall_s": time.monotonic() - began, "commit_p50_s": commits[len(commits) // 2],
+                      "done_s": done}))
+"""
+
+WRITER = """
+import sys
+from pathlib import Path
+from edge.clock import SystemClock
+from edge.outbox import Outbox, OutboxDrain
+folder, count, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+told = {"camera": "belt", "alert_id": "a", "type": "end", "blob": "x" * 630}
+with Outbox(folder / "outbox.sqlite", SystemClock()) as outbox, OutboxDrain(folder / "outbox.sqlite") as drain:
+    for n in range(count // batch):
+        outbox.commit([told] * batch)
+        drain.acknowledge([row.seq for row in drain.pending(20)])
+"""
+
+
+def written(folder: Path, count: int, batch: int) -> tuple[float, float]:
+    """Give flushes and bytes written per alert of 700 bytes, with its acknowledgement and checkpoints, as counted."""
+    place = folder / f"written-{batch}"
+    place.mkdir()
+    log = folder / "strace"
+    options = ["-y", "-e", f"trace={CALLS}"]
+    done = strace(WRITER, str(place), str(count), str(batch), options=options, log=log)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if f"<{place}" in line]
+    syncs = sum("sync(" in line for line in lines)
+    found = [re.search(r" p?write(?:64)?\(.* = (\d+)$", line) for line in lines]
+    return syncs / count, sum(int(match[1]) for match in found if match) / count
+
+
+def deliver(folder: Path, count: int, batch: int, pause_s: float) -> dict[str, float]:
+    """Commit and deliver alerts; give the device's CPU, and latencies where alerts come one by one."""
+    folder.mkdir()
+    with Mosquitto(folder, "max_queued_messages 0", "max_inflight_messages 0") as broker:
+        where = Broker(host="127.0.0.1", port=broker.port)
+        with connect(where, client_id="ear", clock=SystemClock(), session_s=0) as link:
+            link.subscribe("edgeloupe/+/+/alert")
+            command = [
+                sys.executable,
+                "-c",
+                DEVICE,
+                str(folder),
+                str(broker.port),
+                str(count),
+                str(batch),
+                str(pause_s),
+            ]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as device:
+                assert device.stdin is not None
+                assert device.stdout is not None
+                device.stdin.write("go\n")
+                device.stdin.flush()
+                heard = _hear(link, count)
+                told = json.loads(device.stdout.read())
+    done_s = told.pop("done_s")
+    ages = sorted(at - done_s[(seq - 1) // batch] for seq, at in heard.items())
+    return {**told, "p50_s": ages[len(ages) // 2], "p99_s": ages[len(ages) * 99 // 100]}
+
+
+def _hear(link: Link, count: int) -> dict[int, float]:
+    """Give when each alert came first, by its number."""
+    heard: dict[int, float] = {}
+    until = time.monotonic() + 300
+    while len(heard) < count and time.monotonic() < until:
+        link.pump(1.0)
+        now = time.monotonic()
+        while link.inbox:
+            heard.setdefault(json.loads(link.inbox.popleft().payload)["seq"], now)
+    return heard
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        single, burst = written(folder, 2000, 1), written(folder, 4000, BURST)
+        one = deliver(folder / "one", SINGLE, 1, 0.01)
+        many = deliver(folder / "many", SUSTAINED, BURST, 0.0)
+    rows = [
+        ("flushes per single alert", f"{single[0]:.3f}", "<= 1.05"),
+        (f"flushes per alert in bursts of {BURST}", f"{burst[0]:.3f}", "<= 0.1"),
+        ("KiB written per single alert", f"{single[1] / 1024:.2f}", "<= 10"),
+        (f"KiB written per alert in bursts of {BURST}", f"{burst[1] / 1024:.2f}", "<= 10"),
+        ("durable commit, p50", f"{one['commit_p50_s'] * 1e3:.2f} ms", "counted apart"),
+        ("commit done to received, p50", f"{one['p50_s'] * 1e3:.2f} ms", "<= 1 ms"),
+        ("commit done to received, p99", f"{one['p99_s'] * 1e3:.2f} ms", "<= 5 ms"),
+        ("device CPU per single alert", f"{one['cpu_s'] / SINGLE * 1e3:.2f} ms", "<= 1 ms"),
+        ("device CPU per alert in bursts", f"{many['cpu_s'] / SUSTAINED * 1e3:.2f} ms", "<= 1 ms"),
+        ("sustained QoS 1", f"{SUSTAINED / many['wall_s']:.0f} alerts/s", ">= 3000"),
+    ]
+    print(table(["what", "measured", "limit"], rows))
+
+
+if __name__ == "__main__":
+    main()
