@@ -67,7 +67,7 @@ class Audit:
         now = self._clock.wall_s()
         with self._translated():
             joined = self._db.execute(
-                "UPDATE audit SET count = count + 1, correlation = ? WHERE id > (SELECT max(id) - 16 FROM audit)"
+                "UPDATE audit SET count = count + 1, correlation = ? WHERE id > (SELECT max(id) - 64 FROM audit)"
                 " AND verb = ? AND who = ? AND outcome = 'refused' AND detail = ? AND at BETWEEN ? AND ?",
                 (correlation, verb, who, detail, now - JOIN_S, now),
             )

@@ -23,6 +23,8 @@ VERBS: tuple[Verb, ...] = get_args(Verb)
 FRESH_S = 60.0
 """A signed command is refused when the device's clock says that it is older, or that it comes from the future."""
 MOST_BYTES = 16_384
+ANYONE = "*"
+"""Who asks without a signature; no operator can be called so."""
 
 
 class RefusedError(EdgeloupeError):
@@ -34,7 +36,7 @@ class Order:
     """A command that is allowed; to be carried out by the core."""
 
     verb: Verb
-    who: str  # the operator who signed it; `anyone` for verbs that are open
+    who: str  # the operator who signed it; `ANYONE` for verbs that are open
     camera: str | None  # None: all of them
     fields: Mapping[str, Any]  # the whole message
     correlation: str
@@ -73,7 +75,7 @@ def authorise(
     name = fields.get("by")
     if name is None:
         if verb in config.open_commands:
-            return "anyone"
+            return ANYONE
         raise RefusedError(f"{verb} must be signed by an operator: see mqtt.operators")
     operator = config.operators.get(name) if isinstance(name, str) else None
     given, issued_at = fields.get("signature"), fields.get("issued_at")

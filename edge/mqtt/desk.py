@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edge.errors import OutboxError
 from edge.mqtt.broker import Message
 from edge.mqtt.command import (
+    ANYONE,
     VERBS,
     Order,
     RefusedError,
@@ -100,6 +101,8 @@ class Desk:
             reserved = (self._config.prefix, self._config.discovery_prefix)
             topic = reply_topic_of(received, self._topics, correlation, *reserved)
             who = authorise(verb, self._topics.device, fields, self._config, self._keys, self._clock.wall_s())
+            if who != ANYONE:
+                correlation = fields["correlation"]  # what was signed: the one beside it anybody may change
             order = Order(
                 verb=verb,
                 who=who,
@@ -111,7 +114,7 @@ class Desk:
             )
             self._accept(order, audit, outbox, delivery)
         except RefusedError as error:
-            self._note_refusal(audit, verb, who or str(fields.get("by", ""))[:64], correlation, str(error))
+            self._note_refusal(audit, verb, who or self._claimed(fields), correlation, str(error))
             self._reply(verb, correlation, topic, received.correlation, {"error": str(error)})
         return True
 
@@ -120,7 +123,7 @@ class Desk:
             told = replay(order.fields, outbox, delivery)
             self._reply(order.verb, order.correlation, order.reply_topic, order.data, told)
             return
-        if order.who != "anyone" and audit.knows(order.who, order.correlation):
+        if order.who != ANYONE and audit.knows(order.who, order.correlation):
             raise RefusedError("was dealt with before: a new command needs a new correlation")
         with self._lock:
             if len(self._waiting) >= MOST_WAITING:
@@ -140,6 +143,11 @@ class Desk:
         self._replies.append(
             Message(topic=topic, payload=json.dumps(fields).encode(), correlation=data, expiry_s=REPLY_S)
         )
+
+    def _claimed(self, fields: Mapping[str, Any]) -> str:
+        """Give the operator somebody claims to be; made-up names would fill the book."""
+        name = fields.get("by")
+        return name if isinstance(name, str) and name in self._keys else ""
 
     @staticmethod
     def _note_refusal(audit: Audit, verb: Verb, who: str, correlation: str, detail: str) -> None:

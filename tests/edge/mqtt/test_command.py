@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.config import MqttConfig, OperatorConfig
 from edge.mqtt.broker import Received
-from edge.mqtt.command import RefusedError, authorise, read_fields, reply_topic_of, signature
+from edge.mqtt.command import ANYONE, RefusedError, authorise, read_fields, reply_topic_of, signature
 from edge.topics import Topics
 
 KEYS = {"anna": b"a secret of sixteen", "bert": b"another long secret"}
@@ -39,7 +39,7 @@ def test_a_signed_command_of_somebody_who_may_is_allowed() -> None:
 
 
 def test_replay_is_open_unless_it_is_taken_off_the_list() -> None:
-    assert authorise("replay", "line3", {}, CONFIG, KEYS, NOW) == "anyone"
+    assert authorise("replay", "line3", {}, CONFIG, KEYS, NOW) == ANYONE
     closed = MqttConfig(open_commands=[])
     with pytest.raises(RefusedError, match="replay must be signed"):
         authorise("replay", "line3", {}, closed, {}, NOW)
