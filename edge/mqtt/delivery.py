@@ -21,6 +21,8 @@ FULL_S = 0.5
 """On a full disk, answers are stored again after so long."""
 BACKLOG_ROWS = 1000
 """A backlog larger than this is passed by what is newer: nobody should wait behind days of it."""
+BACKLOG_PER_S = 1000.0
+"""So fast it goes out at most: consumers that lag would have the newest alerts wait in the broker's queue."""
 _LIVE_ROWS = WINDOW
 _REFUSED_BACKOFF = Backoff(first_s=1.0, most_s=60.0)
 
@@ -43,6 +45,7 @@ class Delivery:
         self._backoff = backoff
         self._newest_old = 0  # the last number of the backlog's lane
         self._cursors = [0, 0]  # of both lanes: sent up to here
+        self._paced_s = 0.0  # when the next of the backlog is due
         self._in_flight: dict[int, float] = {}  # seq: sent at, monotonic
         self._acked: list[int] = []  # the broker has them, the outbox does not know yet
         self._acked_since_s = 0.0
@@ -60,6 +63,11 @@ class Delivery:
     def held_back(self) -> int:
         """How many alerts the broker refused and has not taken since."""
         return len(self._attempts)
+
+    @property
+    def pause_s(self) -> float:
+        """For how long there is nothing to do but wait for the broker or for new alerts."""
+        return 0.01 if self._newest_old else 0.05 if self._acked else 1.0
 
     @property
     def unstored(self) -> int:
@@ -90,13 +98,17 @@ class Delivery:
         kept_for_old = max(WINDOW // 4 - sum(seq <= self._newest_old for seq in self._in_flight), 0)
         rows = self._next(1, room - kept_for_old if self._newest_old else room)
         if self._newest_old:
-            older = self._next(0, room - len(rows))
-            if not older and not self._in_flight:
-                self._newest_old = 0
+            older = self._next(0, min(room - len(rows), self._due(now)))
+            self._paced_s += len(older) / BACKLOG_PER_S
             rows += older
         for row in rows:
             self._in_flight[row.seq] = now
         return rows
+
+    def _end_backlog(self) -> None:
+        """See whether there is still a backlog; with none, all alerts go in one lane again."""
+        if self._newest_old and not self._outbox.pending(1, 0, self._newest_old):
+            self._newest_old = 0
 
     def _next(self, lane: int, room: int) -> list[Stored]:
         """Give the next rows of a lane, stepping over those under way."""
@@ -112,6 +124,11 @@ class Delivery:
         if rows:
             self._cursors[lane] = rows[-1].seq
         return rows
+
+    def _due(self, now: float) -> int:
+        """Say how many of the backlog may go now."""
+        self._paced_s = max(self._paced_s, now - WINDOW / BACKLOG_PER_S)
+        return int((now - self._paced_s) * BACKLOG_PER_S)
 
     def _part(self) -> None:
         """Part a large backlog from what is newer."""
@@ -161,6 +178,7 @@ class Delivery:
             self._full_until_s = clock_s + FULL_S
         else:
             self._acked.clear()
+            self._end_backlog()
 
     def replay(self, first: int, last: int) -> int:
         """Send the delivered alerts `first` to `last` again; give how many."""

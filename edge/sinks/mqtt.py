@@ -43,7 +43,6 @@ METRICS_S = 60.0
 FAREWELL_S = 2.0
 
 _STEADY_S = 10.0  # a connection that held so long ends the back-off
-_IDLE_S = 1.0
 _BACKOFF = Backoff()
 _ALERT, _VALUE, _REPLY = "alert", "value", "reply"
 
@@ -216,7 +215,7 @@ class MqttSink:
                 self._board.say(self._topics.metrics, self._told)
             self._fill(link, delivery, desk.replies(audit))
             self._count(link, delivery, before)
-            link.pump(0.05 if delivery.unstored else _IDLE_S, bell)
+            link.pump(delivery.pause_s, bell)
             self._settle(link, delivery)
             while link.inbox:
                 self._heed(link.inbox.popleft(), desk, audit, outbox, delivery)

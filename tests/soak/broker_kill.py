@@ -1,4 +1,4 @@
-"""A broker with its default persistence is killed again and again: `python -m tests.soak.broker_kill [KILLS]`, 200 unless told."""
+"""A broker is killed again and again: `python -m tests.soak.broker_kill [KILLS]`, 200 unless told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile messages on every topic a device listens to: `python -m tests.soak.hostile [MESSAGES]`, 100,000 unless told."""
+"""Hostile messages on every topic of a device: `python -m tests.soak.hostile [MESSAGES]`, 100,000 unless told."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def attack(messages: int, folder: Path, seed: int = 7) -> Figures:
             where = Broker(host="127.0.0.1", port=broker.port)
             with connect(where, client_id="enemy", clock=clock, session_s=0) as link:
                 _send(link, _signed(clock))
-                until(lambda: sink.orders(), "for the one order that is allowed")
+                until(sink.orders, "for the one order that is allowed")
                 figures.obeyed = 1
                 link.subscribe("edgeloupe/line3/+", "edgeloupe/line3/+/alert", "edgeloupe/+/reply/#")
                 _listen(link, 0.5)
@@ -111,7 +111,7 @@ def _hostile(chance: random.Random, stolen: Message) -> Message:
         [
             lambda: chance.randbytes(chance.randint(0, 300)),
             lambda: json.dumps(fields).encode(),
-            lambda: json.dumps(fields)[: chance.randint(0, 60)].encode(),
+            json.dumps(fields)[: chance.randint(0, 60)].encode,
             lambda: stolen.payload,  # again, or under another verb
             lambda: json.dumps({**original, "correlation": f"c{chance.randint(0, 10**9)}"}).encode(),
             lambda: b"[" * chance.randint(1, 5000),

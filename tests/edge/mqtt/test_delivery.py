@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import FakeClock
-from edge.mqtt.delivery import FLUSH_ROWS, MOST_REFUSED, Delivery
+from edge.mqtt.delivery import BACKLOG_PER_S, FLUSH_ROWS, MOST_REFUSED, Delivery
 from edge.mqtt.link import WINDOW, Backoff
 from edge.outbox import Outbox, OutboxDrain
 
@@ -156,6 +156,7 @@ def test_the_newest_alerts_pass_a_large_backlog_which_goes_on_in_order(outbox: O
         for seq in first:
             delivery.delivered(seq)
         delivery.flush(now=True)
+        clock.advance(WINDOW / BACKLOG_PER_S)
         first = seqs(delivery)
         sent += first
         fresh_after += number >= 100 and 3001 not in sent
@@ -163,6 +164,22 @@ def test_the_newest_alerts_pass_a_large_backlog_which_goes_on_in_order(outbox: O
     assert sorted(sent) == list(range(1, 3002))
     old = [seq for seq in sent if seq <= 2980]
     assert old == sorted(old)
+
+
+def test_a_large_backlog_is_paced_and_new_alerts_are_not(outbox: Outbox, clock: FakeClock) -> None:
+    outbox.commit([PAYLOAD] * 3000)
+    delivery = Delivery(outbox, clock)
+    clock.advance(1)
+    sent = 0
+    for _ in range(200):
+        for seq in seqs(delivery):
+            sent += seq <= 2980
+            delivery.delivered(seq)
+        delivery.flush(now=True)
+        clock.advance(0.001)
+    assert 200 <= sent <= 250
+    outbox.commit([PAYLOAD] * 3)
+    assert set(seqs(delivery)) >= {3001, 3002, 3003}
 
 
 _Step = tuple[Literal["commit", "ack", "refuse", "lose", "replay", "wait"], int]
