@@ -50,29 +50,30 @@ class Audit:
     def __exit__(self, *exc: object) -> None:
         self._db.close()
 
-    def note(self, *, verb: str, who: str, correlation: str, outcome: str, detail: str = "") -> int:
+    def note(self, *, verb: str, who: str, correlation: str, outcome: str, detail: str = "", count: int = 1) -> int:
         """Write a row; give its number."""
-        told = (self._clock.wall_s(), verb, who, correlation, outcome, detail)
+        told = (self._clock.wall_s(), verb, who, correlation, outcome, detail, count)
         with self._translated():
             cursor = self._db.execute(
-                "INSERT INTO audit (at, verb, who, correlation, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)", told
+                "INSERT INTO audit (at, verb, who, correlation, outcome, detail, count) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                told,
             )
             number = int(cursor.lastrowid or 0)
             if number % 100 == 0:
                 self._db.execute("DELETE FROM audit WHERE id <= ?", (number - KEPT,))
         return number
 
-    def refuse(self, *, verb: str, who: str, correlation: str, detail: str) -> None:
-        """Write down a refusal, or count it with the last one of its kind."""
+    def refuse(self, *, verb: str, who: str, detail: str, count: int = 1) -> None:
+        """Write down refusals, or count them with the last ones of their kind."""
         now = self._clock.wall_s()
         with self._translated():
             joined = self._db.execute(
-                "UPDATE audit SET count = count + 1, correlation = ? WHERE id > (SELECT max(id) - 64 FROM audit)"
+                "UPDATE audit SET count = count + ? WHERE id > (SELECT max(id) - 64 FROM audit)"
                 " AND verb = ? AND who = ? AND outcome = 'refused' AND detail = ? AND at BETWEEN ? AND ?",
-                (correlation, verb, who, detail, now - JOIN_S, now),
+                (count, verb, who, detail, now - JOIN_S, now),
             )
         if not joined.rowcount:
-            self.note(verb=verb, who=who, correlation=correlation, outcome="refused", detail=detail)
+            self.note(verb=verb, who=who, correlation="", outcome="refused", detail=detail, count=count)
 
     def settle(self, number: int, outcome: str, detail: str) -> None:
         """Write down what became of a command."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,12 @@ MOST_WAITING = 8
 """So many commands wait for the core; further ones are refused."""
 MOST_REPLIES = 32
 """So many replies wait for the network; then the newest wins."""
+MOST_REFUSALS = 64
+"""So many kinds of refusals are told apart within a second."""
 REPLY_S = 300
 """The broker forgets a reply that nobody fetched for so long."""
+
+_Refusal = tuple[str, str, str]  # verb, who, why
 
 
 class Desk:
@@ -55,6 +60,8 @@ class Desk:
         self._waiting: deque[Order] = deque()
         self._answered: deque[tuple[Order, Mapping[str, Any]]] = deque()
         self._replies: deque[Message] = deque(maxlen=MOST_REPLIES)
+        self._refused: Counter[_Refusal] = Counter()  # since the book was last written
+        self._write_at_s = 0.0
 
     @property
     def filters(self) -> list[str]:
@@ -73,7 +80,8 @@ class Desk:
         self._answered.append((order, told))
 
     def replies(self, audit: Audit) -> deque[Message]:
-        """Give the replies to be sent, after writing down what the core answered."""
+        """Give the replies to be sent, after writing down what the core answered and what was refused."""
+        self.write_down(audit, now=False)
         while self._answered:
             order, told = self._answered.popleft()
             error = told.get("error")
@@ -114,8 +122,8 @@ class Desk:
             )
             self._accept(order, audit, outbox, delivery)
         except RefusedError as error:
-            self._note_refusal(audit, verb, who or self._claimed(fields), correlation, str(error))
-            self._reply(verb, correlation, topic, received.correlation, {"error": str(error)})
+            if self._refuse((verb, who or self._claimed(fields), str(error))):
+                self._reply(verb, correlation, topic, received.correlation, {"error": str(error)})
         return True
 
     def _accept(self, order: Order, audit: Audit, outbox: OutboxDrain, delivery: Delivery) -> None:
@@ -125,6 +133,7 @@ class Desk:
             return
         if order.who != ANYONE and audit.knows(order.who, order.correlation):
             raise RefusedError("was dealt with before: a new command needs a new correlation")
+        self.write_down(audit)  # the book is in the order of what happened
         with self._lock:
             if len(self._waiting) >= MOST_WAITING:
                 raise RefusedError("too many commands at a time: ask again later")
@@ -149,9 +158,20 @@ class Desk:
         name = fields.get("by")
         return name if isinstance(name, str) and name in self._keys else ""
 
-    @staticmethod
-    def _note_refusal(audit: Audit, verb: Verb, who: str, correlation: str, detail: str) -> None:
-        try:
-            audit.refuse(verb=verb, who=who, correlation=correlation, detail=detail)
-        except OutboxError:  # refused all the same; the full disk is told elsewhere
+    def _refuse(self, refusal: _Refusal) -> bool:
+        """Count a refusal; say whether it may have a reply: a flood of commands must not become one of replies."""
+        if refusal not in self._refused and len(self._refused) >= MOST_REFUSALS:
+            refusal = ("any", "", "too many kinds of refused commands at a time")
+        self._refused[refusal] += 1
+        return self._refused.total() <= MOST_REPLIES
+
+    def write_down(self, audit: Audit, *, now: bool = True) -> None:
+        """Write the refusals into the book; once a second when it needn't be `now`."""
+        clock_s = self._clock.monotonic_s()
+        if not self._refused or (clock_s < self._write_at_s and not now):
             return
+        self._write_at_s = clock_s + 1.0
+        with contextlib.suppress(OutboxError):  # refused all the same; the full disk is told elsewhere
+            for (verb, who, detail), count in self._refused.items():
+                audit.refuse(verb=verb, who=who, detail=detail, count=count)
+        self._refused.clear()

@@ -191,6 +191,7 @@ class MqttSink:
             try:
                 self._serve(link, bell, outbox, delivery, desk, audit, (published, refused))
             finally:
+                desk.write_down(audit)
                 delivery.flush(now=True)
 
     def _serve(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.soak import corruption, disk_full, io_faults, kill, power_cut
+from tests.soak import bad_link, broker_kill, corruption, disk_full, hostile, io_faults, kill, offline, power_cut
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,4 +46,27 @@ def test_no_kill_anywhere_loses_an_alert_or_tells_one_twice(tmp_path: Path) -> N
 def test_a_damaged_outbox_starts_with_every_row_that_can_be_read_and_new_numbers(tmp_path: Path) -> None:
     figures = corruption.corrupt(3 * len(corruption.KINDS), 1, tmp_path)
     assert figures.damaged > len(corruption.KINDS)
+    assert figures.clean, figures
+
+
+def test_what_killed_brokers_forgot_reaches_the_consumer_all_the_same(tmp_path: Path) -> None:
+    figures = broker_kill.kill(6, tmp_path)
+    assert figures.clean, figures
+
+
+def test_after_an_outage_all_is_delivered_in_order_and_new_alerts_pass_the_backlog(tmp_path: Path) -> None:
+    figures = offline.away(4000, tmp_path)
+    assert (figures.heard, figures.disorder) == (4000, 0)
+    assert figures.fresh_s
+
+
+def test_a_link_that_resets_and_swallows_loses_nothing(tmp_path: Path) -> None:
+    figures = bad_link.drive(200, tmp_path, latency_s=0.2, black_hole_s=0.0, limit_s=60)
+    assert figures.clean, figures
+
+
+def test_hostile_messages_change_nothing(tmp_path: Path) -> None:
+    figures = hostile.attack(2000, tmp_path)
+    assert figures.sent == 2000
+    assert figures.refused > 1000
     assert figures.clean, figures

@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -23,6 +23,9 @@ from edge.mqtt.link import Link, connect
 from edge.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import Mosquitto, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MESSAGES = 100_000
 ALERTS = 50
@@ -107,18 +110,17 @@ def _hostile(chance: random.Random, stolen: Message) -> Message:
     if chance.random() < 0.3:
         fields |= {"by": "anna", "correlation": f"c{chance.random()}"[:20].replace(".", "-"), "issued_at": time.time()}
     original = json.loads(stolen.payload)
-    payload = chance.choice(
-        [
-            lambda: chance.randbytes(chance.randint(0, 300)),
-            lambda: json.dumps(fields).encode(),
-            json.dumps(fields)[: chance.randint(0, 60)].encode,
-            lambda: stolen.payload,  # again, or under another verb
-            lambda: json.dumps({**original, "correlation": f"c{chance.randint(0, 10**9)}"}).encode(),
-            lambda: b"[" * chance.randint(1, 5000),
-            lambda: b"x" * (100_000 if chance.random() < 0.01 else 20_000),
-            lambda: b"",
-        ]
-    )()
+    payloads: list[Callable[[], bytes]] = [
+        lambda: chance.randbytes(chance.randint(0, 300)),
+        lambda: json.dumps(fields).encode(),
+        json.dumps(fields)[: chance.randint(0, 60)].encode,
+        lambda: stolen.payload,  # again, or under another verb
+        lambda: json.dumps({**original, "correlation": f"c{chance.randint(0, 10**9)}"}).encode(),
+        lambda: b"[" * chance.randint(1, 5000),
+        lambda: b"x" * (100_000 if chance.random() < 0.01 else 20_000),
+        lambda: b"",
+    ]
+    payload = chance.choice(payloads)()
     spoken_through = [
         "edgeloupe/line3/state",
         "edgeloupe/line3/availability",
