@@ -50,3 +50,12 @@ def test_the_oldest_go_first_and_their_empty_folders_with_them(tmp_path: Path) -
 
 def test_trimming_what_is_not_there_is_no_fault(tmp_path: Path) -> None:
     assert EvidenceStore(tmp_path / "never").trim(1) == 0
+
+
+def test_the_last_of_the_disk_is_left_to_alerts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = EvidenceStore(tmp_path)
+    assert store.save(PICTURE, NOON, "belt", "abc")
+    monkeypatch.setattr("edge.evidence.KEEP_FREE_BYTES", 1 << 60)
+    assert store.save(PICTURE, NOON, "belt", "def") is None
+    assert store.trim(1 << 60) == 0
+    assert store.size_bytes() == 0

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from edge.clock import FakeClock, SystemClock
 from edge.errors import OutboxError
+from edge.fold import fold
 from edge.outbox import Outbox, OutboxDrain, OutboxReader
 
 if TYPE_CHECKING:
@@ -268,6 +270,50 @@ def test_a_place_that_cannot_hold_it_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutboxError, match="check the disk and the rights"):
         Outbox(tmp_path / "file" / "outbox.sqlite", FakeClock())
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    with Outbox(path, FakeClock()) as outbox:
+        outbox.commit([payload(str(n)) for n in range(3)])
+        epoch = outbox.epoch
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP TABLE gaps; ALTER TABLE alerts DROP COLUMN crc; PRAGMA user_version = 1")
+    path.with_name("outbox.sqlite-high-water").unlink()
+    with Outbox(path, FakeClock()) as outbox:
+        assert (outbox.recovered, outbox.epoch, outbox.gaps()) == (None, epoch, [])
+        assert outbox.commit([payload()]) == [4]
+        assert [row.seq for row in outbox.pending(9)] == [1, 2, 3, 4]
+
+
+def test_a_flipped_bit_in_a_row_makes_a_gap_and_no_wrong_alert(outbox: Outbox, path: Path) -> None:
+    outbox.commit([payload(str(n), area=1234) for n in range(3)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE alerts SET payload = replace(payload, '1234', '1235') WHERE seq = 2")
+    with OutboxDrain(path) as drain:
+        assert [row.seq for row in drain.pending(9)] == [1, 3]
+        assert drain.pending_count == 2
+    (gap,) = outbox.gaps()
+    assert (gap["first_seq"], gap["last_seq"], gap["reason"]) == (2, 2, "damaged")
+
+
+def test_delivered_alerts_beyond_the_limit_of_bytes_go_oldest_first(outbox: Outbox) -> None:
+    outbox.commit([payload(str(n), "end", blob="x" * 900) for n in range(200)])
+    outbox.acknowledge(range(1, 151))
+    assert outbox.prune(1e9, keep_rows=100, keep_bytes=1 << 30) == 0
+    assert outbox.prune(1e9, keep_rows=100, keep_bytes=100_000) == 100
+    assert (outbox.first_seq, outbox.pending_count) == (101, 50)
+    assert outbox.size_bytes < 200_000
+
+
+def test_folding_replaces_the_oldest_by_summaries_and_declares_their_numbers(outbox: Outbox) -> None:
+    outbox.commit([payload("open", "new"), *(payload(str(n), "end") for n in range(50))])
+    assert outbox.fold(20, lambda rows: fold(row.fields() for row in rows)) == 20
+    (gap,) = outbox.gaps()
+    assert (gap["first_seq"], gap["last_seq"], gap["reason"]) == (2, 21, "folded")
+    *rest, summary = outbox.pending(100)
+    assert [row.seq for row in rest] == [1, *range(22, 52)]
+    assert (summary.seq, summary.type, summary.fields()["folded"]["spans"]) == (52, "summary", [[2, 21]])
+    assert [alert["alert_id"] for alert in outbox.open_alerts("belt")] == ["open"]
 
 
 class OutboxLaws(RuleBasedStateMachine):

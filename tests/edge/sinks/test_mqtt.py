@@ -356,6 +356,17 @@ def test_a_retained_or_broken_command_is_survived(tmp_path: Path, outbox: Outbox
         }
 
 
+def test_alerts_carry_properties_for_those_who_route_without_reading(
+    tmp_path: Path, outbox: Outbox, broker: Mosquitto
+) -> None:
+    outbox.commit(alerts(1))
+    with Ear(broker.port, "edgeloupe/+/+/alert") as ear, make_sink(tmp_path, broker.port):
+        told: list[Any] = []
+        ear._link._client.on_message = lambda client, userdata, message: told.append(message.properties)  # noqa: SLF001
+        ear.listen(lambda: told)
+        assert told[0].UserProperty == [("epoch", outbox.epoch), ("type", "new")]
+
+
 def test_mqtt_5_response_topic_and_correlation_are_honoured(tmp_path: Path, outbox: Outbox, broker: Mosquitto) -> None:
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
@@ -450,6 +461,8 @@ def test_tls_delivers_to_the_right_broker_and_names_what_is_wrong(tmp_path: Path
         for message, tls in wrong.items():
             with pytest.raises(BrokerError, match=message):
                 try_broker(MqttConfig(port=broker.port, tls=tls), "line3", 5.0)
+        with pytest.raises(BrokerError, match="Hostname mismatch"):  # the certificate names 127.0.0.1 only
+            try_broker(MqttConfig(host="localhost", port=broker.port, tls=good), "line3", 5.0)
         with pytest.raises(ConfigError, match="give readable PEM files that match"):
             try_broker(MqttConfig(port=broker.port, tls=TlsConfig(ca=tmp_path / "nothing.crt")), "line3", 5.0)
         with pytest.raises(BrokerError):
