@@ -173,6 +173,49 @@ def test_a_bundle_that_was_tampered_with_is_refused_and_the_reason_is_told(
         (scripted_bundle / "model.txt").write_text("red is a spot\n", encoding="utf-8")
 
 
+class OnSmallDisk(Appliance):
+    """A daemon whose state lies on a file system of 16 MB, which a file `fill` fills and a file `free` frees."""
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        state = self.folder / "state"
+        state.mkdir(exist_ok=True)
+        script = f"""
+            mount -t tmpfs -o size=16m tmpfs {state}
+            (until [ -e {self.folder}/fill ]; do sleep 0.05; done
+             cat /dev/zero >{state}/hog 2>/dev/null || true
+             until [ -e {self.folder}/free ]; do sleep 0.05; done
+             rm {state}/hog) &
+            exec {sys.executable} -m edge.cli run -c {self.config}
+        """
+        return subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], env=self._env)
+
+
+def test_on_a_full_disk_alerts_go_on_and_it_is_told_and_mends_itself(tmp_path: Path, scripted_bundle: Path) -> None:
+    appliance = OnSmallDisk(tmp_path, scripted_bundle, "synthetic:plain,red", alert_per="part", loop=True, fps=50)
+
+    def told(step: str) -> bool:
+        return str(appliance.health()["outbox"]["room"]["step"]) == step
+
+    def last_seq() -> int:
+        return int(appliance.health()["outbox"]["last_seq"])
+
+    try:
+        appliance.wait_for(lambda: appliance.camera().get("inspected", 0) > 5)
+        assert told("ok")
+        (tmp_path / "fill").touch()
+        appliance.wait_for(lambda: not told("ok"), 5.0)
+        before = last_seq()
+        appliance.wait_for(lambda: last_seq() > before + 100)
+        (tmp_path / "free").touch()
+        appliance.wait_for(lambda: told("ok"))
+        before = last_seq()
+        appliance.wait_for(lambda: last_seq() > before + 20)
+        assert appliance.stop() == 0
+    finally:
+        appliance.process.kill()
+        appliance.process.wait()
+
+
 def test_the_state_of_a_camera_is_told_in_its_slot(start: Start) -> None:
     appliance = start("synthetic:plain", loop=True, fps=10)
     appliance.wait_for(lambda: appliance.camera().get("state") == "live")
