@@ -48,6 +48,8 @@ MOST_AT_ONCE = 64
 """Messages taken together; their alerts share one commit."""
 LINGER_S = 0.02
 """A commit waits so long for further alerts to share its flush."""
+MANY, COUNT_S = 50_000, 10.0
+"""A backlog beyond the first is counted as often as the second says."""
 MOST_UNCOMMITTED = 256
 """Alerts held in memory while the disk fails; beyond that they are folded into counted summaries."""
 
@@ -67,6 +69,8 @@ class Daemon:
         self._worker_ready = False
         self._uncommitted: list[Mapping[str, Any]] = []
         self._commit_at = 0.0
+        self._store: dict[str, Any] = {"epoch": None, "first_seq": 1, "last_seq": 0, "pending": 0}  # as last seen
+        self._counted_s = 0.0
 
     def stop(self) -> None:
         """Ask `run` to return; safe from a signal handler or another thread."""
@@ -109,7 +113,6 @@ class Daemon:
                 for child in self._children.values():
                     if not self._orders.idle(child.name) and child.tend() and child.name == "worker":
                         self._worker_beat, self._worker_ready = now, False
-                self._room.tend()
                 self._tell_health()
             if now >= next_trim:
                 next_trim = now + TRIM_S
@@ -295,14 +298,7 @@ class Daemon:
         )
 
     def _tell_health(self) -> None:
-        outbox = {
-            "epoch": self._outbox.epoch,
-            "first_seq": self._outbox.first_seq,
-            "last_seq": self._outbox.last_seq,
-            "pending": self._outbox.pending_count,
-            "gaps": self._outbox.gaps(),
-            "room": self._room.told(),
-        }
+        outbox = self._look_at_store()
         mqtt: dict[str, Any] = {"configured": self._sink is not None}
         if self._sink:
             mqtt |= self._sink.status()
@@ -315,6 +311,33 @@ class Daemon:
         self._health_slot.write(told, {})
         if self._sink:
             self._sink.set_state(told)
+
+    def _look_at_store(self) -> dict[str, Any]:
+        """Tell about the outbox, as it was last seen when it can't be read. Raises OutboxDamagedError."""
+        try:
+            self._room.tend()
+            self._store = {
+                "epoch": self._outbox.epoch,
+                "first_seq": self._outbox.first_seq,
+                "last_seq": self._outbox.last_seq,
+                "pending": self._count_pending(),
+                "gaps": self._outbox.gaps(),
+                "room": self._room.told(),
+            }
+        except OutboxDamagedError:
+            raise
+        except (OutboxError, OSError) as error:
+            self._health.storage_detail = str(error)
+        return self._store
+
+    def _count_pending(self) -> int:
+        """Count what is not delivered; a very large backlog now and then only, since that takes a while."""
+        now = self._clock.monotonic_s()
+        before = int(self._store["pending"])
+        if before > MANY and now < self._counted_s + COUNT_S:
+            return before
+        self._counted_s = now
+        return self._outbox.pending_count
 
     def _prepare_folders(self, stack: contextlib.ExitStack) -> None:
         storage = self._config.storage
