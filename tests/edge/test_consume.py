@@ -86,6 +86,7 @@ def test_every_alert_comes_once_with_all_it_says(tmp_path: Path, outbox: Outbox,
         assert taken[0] == Alert(
             device="line3", camera="belt", epoch=outbox.epoch or "", seq=1, payload=outbox.recent(1, before_seq=2)[0]
         )
+        until(lambda: outbox.pending_count == 0)
         outbox.replay(1, 30)
         sink.wake()
         until(lambda: consumer.poll(0.05) is None and consumer.duplicates == 30)
@@ -183,6 +184,7 @@ def test_a_restarted_consumer_repeats_nothing_but_what_it_had_not_finished(
                     break  # the program dies here, in the middle of its work
         with make_consumer(broker.port, db=seen) as consumer:
             assert numbers(take(consumer, lambda taken: len(taken) == 3)) == [3, 4, 5]
+        until(lambda: outbox.pending_count == 0)
         outbox.replay(1, 5)
         sink.wake()
         with make_consumer(broker.port, db=seen) as consumer:
