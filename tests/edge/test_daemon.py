@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import cv2
@@ -214,6 +216,30 @@ def test_on_a_full_disk_alerts_go_on_and_it_is_told_and_mends_itself(tmp_path: P
     finally:
         appliance.process.kill()
         appliance.process.wait()
+
+
+def test_a_store_damaged_while_the_power_was_off_is_salvaged_and_the_gap_is_told(start: Start) -> None:
+    appliance = start("synthetic:plain,red", alert_per="part", loop=True, fps=50)
+    appliance.wait_for(lambda: len(appliance.alerts()) > 60)
+    appliance.process.kill()
+    appliance.process.wait()
+    before = appliance.alerts()
+    store = appliance.folder / "state" / "outbox.sqlite"
+    with closing(sqlite3.connect(store)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(store.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    store.write_bytes(data)
+    appliance.kill_and_restart()
+    appliance.wait_for(lambda: appliance.health().get("outbox", {}).get("gaps"))
+    (gap, *_) = appliance.health()["outbox"]["gaps"]
+    assert gap["reason"] == "damaged"
+    appliance.wait_for(lambda: appliance.alerts()[-1]["seq"] > before[-1]["seq"] + 10)
+    after = {alert["seq"]: alert["alert_id"] for alert in appliance.alerts()}
+    kept = [alert for alert in before if alert["seq"] in after]
+    assert len(before) // 3 < len(kept) < len(before)
+    assert all(after[alert["seq"]] == alert["alert_id"] for alert in kept)
+    assert appliance.stop() == 0
 
 
 def test_the_state_of_a_camera_is_told_in_its_slot(start: Start) -> None:
