@@ -35,14 +35,13 @@ class Audit:
         self._path = path
         self._clock = clock
         with self._translated():
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
             try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = NORMAL")
-                self._db.executescript(_SCHEMA)
-            except sqlite3.Error:
-                self._db.close()
-                raise
+                self._db = _open(path)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                    raise
+                path.replace(path.with_name(f"{path.name}.corrupt"))
+                self._db = _open(path)
 
     def __enter__(self) -> Self:
         return self
@@ -100,5 +99,17 @@ class Audit:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise OutboxError(f"{self._path}: {error}: check the disk and the rights of its folder") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

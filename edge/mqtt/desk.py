@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from collections import Counter, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from edge.audit import Audit
 from edge.errors import OutboxError
 from edge.mqtt.broker import Message
 from edge.mqtt.command import (
@@ -25,9 +25,9 @@ from edge.mqtt.command import (
 from edge.mqtt.replay import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from edge.audit import Audit
     from edge.clock import Clock
     from edge.config import MqttConfig, Verb
     from edge.mqtt.broker import Received
@@ -50,13 +50,16 @@ _Refusal = tuple[str, str, str]  # verb, who, why
 class Desk:
     """Commands and replies; `orders` and `answer` are for the core's thread, the rest for the sink's."""
 
-    def __init__(self, config: MqttConfig, topics: Topics, cameras: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self, config: MqttConfig, topics: Topics, cameras: Sequence[str], audit_path: Path, clock: Clock
+    ) -> None:
+        self._audit_path = audit_path
+        self._audit: Audit | None = None
         self._config = config
         self._topics = topics
         self._cameras = tuple(cameras)
         self._clock = clock
         self._keys = {name: operator.key() for name, operator in config.operators.items()}
-        self._lock = threading.Lock()
         self._waiting: deque[Order] = deque()
         self._answered: deque[tuple[Order, Mapping[str, Any]]] = deque()
         self._replies: deque[Message] = deque(maxlen=MOST_REPLIES)
@@ -68,32 +71,40 @@ class Desk:
         """What to subscribe to."""
         return [self._topics.command(verb) for verb in VERBS]
 
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Open the book for one connection. A book that can't be opened costs commands, never alerts."""
+        self._replies.clear()  # nobody was there to hear them
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OutboxError):
+                self._audit = stack.enter_context(Audit(self._audit_path, self._clock))
+            try:
+                yield
+            finally:
+                self._write_down()
+                self._audit = None
+
     def orders(self) -> list[Order]:
         """Take what is to be done."""
-        with self._lock:
-            taken = list(self._waiting)
-            self._waiting.clear()
-        return taken
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def answer(self, order: Order, told: Mapping[str, Any]) -> None:
         """Say what became of an order: `error` is None when it was done."""
         self._answered.append((order, told))
 
-    def replies(self, audit: Audit) -> deque[Message]:
+    def replies(self) -> deque[Message]:
         """Give the replies to be sent, after writing down what the core answered and what was refused."""
-        self.write_down(audit, now=False)
+        if self._clock.monotonic_s() >= self._write_at_s:
+            self._write_down()
         while self._answered:
             order, told = self._answered.popleft()
             error = told.get("error")
-            audit.settle(order.number, "failed" if error else "done", str(error or ""))
+            with contextlib.suppress(OutboxError):  # it was done, and its row says `accepted`
+                self._book().settle(order.number, "failed" if error else "done", str(error or ""))
             self._reply(order.verb, order.correlation, order.reply_topic, order.data, told)
         return self._replies
 
-    def forget_replies(self) -> None:
-        """Drop replies that nobody was there to hear."""
-        self._replies.clear()
-
-    def receive(self, received: Received, audit: Audit, outbox: OutboxDrain, delivery: Delivery) -> bool:
+    def receive(self, received: Received, outbox: OutboxDrain, delivery: Delivery) -> bool:
         """Take a message in if it is a command; say whether it was one. A retained one is an old one, and ignored.
 
         Raises OutboxError when replaying fails.
@@ -120,28 +131,38 @@ class Desk:
                 reply_topic=topic,
                 data=received.correlation,
             )
-            self._accept(order, audit, outbox, delivery)
+            self._accept(order, outbox, delivery)
         except RefusedError as error:
             if self._refuse((verb, who or self._claimed(fields), str(error))):
                 self._reply(verb, correlation, topic, received.correlation, {"error": str(error)})
         return True
 
-    def _accept(self, order: Order, audit: Audit, outbox: OutboxDrain, delivery: Delivery) -> None:
+    def _accept(self, order: Order, outbox: OutboxDrain, delivery: Delivery) -> None:
+        """Replay at once, or hand to the core. Raises RefusedError; OutboxError when replaying fails."""
         if order.verb == "replay":
             told = replay(order.fields, outbox, delivery)
             self._reply(order.verb, order.correlation, order.reply_topic, order.data, told)
             return
-        if order.who != ANYONE and audit.knows(order.who, order.correlation):
-            raise RefusedError("was dealt with before: a new command needs a new correlation")
-        self.write_down(audit)  # the book is in the order of what happened
-        with self._lock:
-            if len(self._waiting) >= MOST_WAITING:
-                raise RefusedError("too many commands at a time: ask again later")
-            try:
-                number = audit.note(verb=order.verb, who=order.who, correlation=order.correlation, outcome="accepted")
-            except OutboxError as error:
-                raise RefusedError("it can't be written down: the audit's disk fails") from error
-            self._waiting.append(replace(order, number=number))
+        self._write_down()  # the book is in the order of what happened
+        if len(self._waiting) >= MOST_WAITING:
+            raise RefusedError("too many commands at a time: ask again later")
+        self._waiting.append(replace(order, number=self._enter(order)))
+
+    def _enter(self, order: Order) -> int:
+        """Write an order into the book; give its row. Raises RefusedError."""
+        try:
+            book = self._book()
+            if order.who != ANYONE and book.knows(order.who, order.correlation):
+                raise RefusedError("was dealt with before: a new command needs a new correlation")
+            return book.note(verb=order.verb, who=order.who, correlation=order.correlation, outcome="accepted")
+        except OutboxError as error:
+            raise RefusedError("it can't be written down: the audit's disk fails") from error
+
+    def _book(self) -> Audit:
+        """Give the book. Raises OutboxError when it could not be opened."""
+        if self._audit is None:
+            raise OutboxError(f"{self._audit_path}: can't be opened")
+        return self._audit
 
     def _reply(
         self, verb: Verb, correlation: str, topic: str | None, data: bytes | None, told: Mapping[str, Any]
@@ -165,13 +186,10 @@ class Desk:
         self._refused[refusal] += 1
         return self._refused.total() <= MOST_REPLIES
 
-    def write_down(self, audit: Audit, *, now: bool = True) -> None:
-        """Write the refusals into the book; once a second when it needn't be `now`."""
-        clock_s = self._clock.monotonic_s()
-        if not self._refused or (clock_s < self._write_at_s and not now):
-            return
-        self._write_at_s = clock_s + 1.0
-        with contextlib.suppress(OutboxError):  # refused all the same; the full disk is told elsewhere
+    def _write_down(self) -> None:
+        """Write the refusals since the last time into the book."""
+        self._write_at_s = self._clock.monotonic_s() + 1.0
+        with contextlib.suppress(OutboxError):  # refused all the same; the failing disk is told elsewhere
             for (verb, who, detail), count in self._refused.items():
-                audit.refuse(verb=verb, who=who, detail=detail, count=count)
+                self._book().refuse(verb=verb, who=who, detail=detail, count=count)
         self._refused.clear()

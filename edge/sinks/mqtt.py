@@ -8,7 +8,6 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from edge import __version__
-from edge.audit import Audit
 from edge.errors import BrokerError, EdgeloupeError, OutboxDamagedError
 from edge.mqtt.board import Board
 from edge.mqtt.broker import Broker, Message
@@ -87,7 +86,8 @@ class MqttSink:
     def __enter__(self) -> Self:
         """Start delivering. Raises ConfigError for an unreadable password, OutboxError when there is no outbox."""
         broker = Broker.of(self._config)
-        self._desk = Desk(self._config, self._topics, self._cameras, self._clock)
+        audit_path = self._outbox_path.with_name("audit.sqlite")
+        self._desk = Desk(self._config, self._topics, self._cameras, audit_path, self._clock)
         OutboxDrain(self._outbox_path).close()
         self._board.hold(self._topics.availability, b"online")
         self._bell = Bell()
@@ -183,15 +183,14 @@ class MqttSink:
         client_id = f"edgeloupe-{self._topics.device}"
         with (
             OutboxDrain(self._outbox_path) as outbox,
-            Audit(self._outbox_path.with_name("audit.sqlite"), self._clock) as audit,
             connect(broker, client_id=client_id, clock=self._clock, session_s=SESSION_S, will=will) as link,
+            desk.open(),
         ):
             delivery = Delivery(outbox, self._clock)
             published, refused = self._status["published"], self._status["refused"]
             try:
-                self._serve(link, bell, outbox, delivery, desk, audit, (published, refused))
+                self._serve(link, bell, outbox, delivery, desk, (published, refused))
             finally:
-                desk.write_down(audit)
                 delivery.flush(now=True)
 
     def _serve(
@@ -201,10 +200,9 @@ class MqttSink:
         outbox: OutboxDrain,
         delivery: Delivery,
         desk: Desk,
-        audit: Audit,
         before: tuple[int, int],
     ) -> None:
-        self._greet(link, outbox, desk)
+        self._greet(link, outbox, desk.filters)
         next_state = next_metrics = 0.0
         while not self._stopping.is_set():
             now = self._clock.monotonic_s()
@@ -214,24 +212,24 @@ class MqttSink:
             if now >= next_metrics and self._told:
                 next_metrics = now + METRICS_S
                 self._board.say(self._topics.metrics, self._told)
-            self._fill(link, delivery, desk.replies(audit))
+            self._fill(link, delivery, desk.replies())
             self._count(link, delivery, before)
             link.pump(delivery.pause_s, bell)
             self._settle(link, delivery)
             while link.inbox:
-                self._heed(link.inbox.popleft(), desk, audit, outbox, delivery)
+                received = link.inbox.popleft()
+                if not desk.receive(received, outbox, delivery):
+                    self._heed(received)
             delivery.flush()
             if delivery.overdue_s() > ANSWER_S:
                 raise BrokerError(f"the broker left an alert unanswered for {ANSWER_S:.0f} s: connecting again")
         self._farewell(link, delivery)
 
-    def _greet(self, link: Link, outbox: OutboxDrain, desk: Desk) -> None:
+    def _greet(self, link: Link, outbox: OutboxDrain, filters: list[str]) -> None:
         """Say who we are: availability, state, introduction, then everything else retained; the backlog follows."""
         self._refusal = ""
-        desk.forget_replies()
         self._board.forget_passing()
         self._board.hold(self._topics.state, _json(self._state(outbox)))
-        filters = desk.filters
         if self._config.discovery_prefix is not None:
             self._introduce(self._config.discovery_prefix)
             filters.append(birth_topic(self._config.discovery_prefix))
@@ -295,9 +293,8 @@ class MqttSink:
         delivery.refused(seq)
         self._refusal = f"alert refused by the broker: {reason}: check its rules for {self._topics.root}/#"
 
-    def _heed(self, received: Received, desk: Desk, audit: Audit, outbox: OutboxDrain, delivery: Delivery) -> None:
-        if desk.receive(received, audit, outbox, delivery):
-            return
+    def _heed(self, received: Received) -> None:
+        """Introduce ourselves again when Home Assistant starts."""
         prefix = self._config.discovery_prefix
         if prefix is not None and received.topic == birth_topic(prefix) and received.payload == b"online":
             self._board.renew(config_topic(prefix, self._topics.device))

@@ -47,3 +47,10 @@ def test_a_book_that_can_not_be_opened_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "audit.sqlite").mkdir()
     with pytest.raises(OutboxError, match="check the disk and the rights"):
         Audit(tmp_path / "audit.sqlite", FakeClock())
+
+
+def test_a_damaged_book_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "audit.sqlite").write_bytes(b"damage" * 1000)
+    with Audit(tmp_path / "audit.sqlite", FakeClock()) as audit:
+        assert audit.note(verb="stop", who="anna", correlation="c1", outcome="accepted") == 1
+    assert (tmp_path / "audit.sqlite.corrupt").exists()

@@ -356,6 +356,20 @@ def test_a_retained_or_broken_command_is_survived(tmp_path: Path, outbox: Outbox
         }
 
 
+def test_a_book_that_can_not_be_opened_costs_commands_and_no_alert(
+    tmp_path: Path, outbox: Outbox, broker: Mosquitto
+) -> None:
+    (tmp_path / "audit.sqlite").mkdir()
+    outbox.commit(alerts(3))
+    with Ear(broker.port, "edgeloupe/line3/reply/#") as ear:
+        with make_sink(tmp_path, broker.port, open_commands=["stop", "replay"]) as sink:
+            until(lambda: outbox.pending_count == 0)
+            publish(broker.port, Message(topic="edgeloupe/line3/cmd/stop", payload=b'{"correlation":"c1"}'))
+            ear.listen(lambda: ear.heard)
+            assert sink.orders() == []
+        assert "can't be written down" in json.loads(ear.heard[0].payload)["error"]
+
+
 def test_alerts_carry_properties_for_those_who_route_without_reading(
     tmp_path: Path, outbox: Outbox, broker: Mosquitto
 ) -> None:
