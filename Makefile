@@ -9,7 +9,7 @@ DEVICE := $(VENV)/.device
 WORKSHOP := $(VENV)/.workshop
 PIP := $(PY) -m pip --disable-pip-version-check
 
-.PHONY: all demo workshop check format test bench peers system requirements clean
+.PHONY: all demo workshop check format test soak bench peers system requirements clean
 
 all: check test  ## lint, types, floors, tests
 
@@ -53,8 +53,14 @@ test: system $(WORKSHOP)  ## the whole test suite
 	@echo "== tests"
 	$(PY) -m pytest
 
+SOAK := power_cut kill corruption io_faults disk_full broker_kill hostile bad_link offline
+
+soak: system $(WORKSHOP)  ## long forms of the fault tests: about an hour and a half; make soak SOAK=kill for one
+	for name in $(SOAK); do echo "== $$name"; $(PY) -m tests.soak.$$name; done
+
 bench: $(WORKSHOP)  ## whole pipeline against the bare runtime, as ratios
 	$(VENV)/bin/edgeloupe bench edge/demo/coffee-leaf.loupe
+	$(PY) -m tests.bench.alerts
 
 PEERS := modelopt onnx2tf ai-edge-quantizer litert-torch
 MODEL ?= models/pretrained/coffee-leaf.onnx

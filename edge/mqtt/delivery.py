@@ -45,6 +45,7 @@ class Delivery:
         self._backoff = backoff
         self._newest_old = 0  # the last number of the backlog's lane
         self._cursors = [0, 0]  # of both lanes: sent up to here
+        self._more = True  # perhaps: the last `take` gave all it was asked for
         self._paced_s = 0.0  # when the next of the backlog is due
         self._in_flight: dict[int, float] = {}  # seq: sent at, monotonic
         self._acked: list[int] = []  # the broker has them, the outbox does not know yet
@@ -63,6 +64,11 @@ class Delivery:
     def held_back(self) -> int:
         """How many alerts the broker refused and has not taken since."""
         return len(self._attempts)
+
+    @property
+    def may_have_more(self) -> bool:
+        """Say whether `take` may give something though nothing was committed since: else the disk need not be asked."""
+        return self._more or self._newest_old > 0 or bool(self._retry_at)
 
     @property
     def pause_s(self) -> float:
@@ -93,6 +99,7 @@ class Delivery:
         if not self._in_flight and not self._acked:
             self._rewind(0)  # nothing to step over: so what the core itself replayed is found too
         room = min(room, WINDOW - len(self._in_flight) - len(self._acked))  # so many a crash may send twice
+        self._more = True
         if room <= 0:
             return []
         kept_for_old = max(WINDOW // 4 - sum(seq <= self._newest_old for seq in self._in_flight), 0)
@@ -101,6 +108,7 @@ class Delivery:
             older = self._next(0, min(room - len(rows), self._due(now)))
             self._paced_s += len(older) / BACKLOG_PER_S
             rows += older
+        self._more = len(rows) == room
         for row in rows:
             self._in_flight[row.seq] = now
         return rows
@@ -140,6 +148,7 @@ class Delivery:
 
     def _rewind(self, seq: int) -> None:
         """Look at everything from this number on again."""
+        self._more = True
         self._cursors = [
             min(self._cursors[0], max(seq - 1, 0)) if seq else 0,
             min(self._cursors[1], max(seq - 1, self._newest_old)) if seq else self._newest_old,

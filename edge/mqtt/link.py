@@ -157,8 +157,8 @@ class Link:
         """Tell the broker that a message was dealt with (links made with `manual_ack` only)."""
         self._client.ack(received.mid, received.qos)
 
-    def pump(self, timeout_s: float, bell: Bell | None = None) -> None:
-        """Wait for the network, at most `timeout_s` or until `bell` rings, and move what can be moved.
+    def pump(self, timeout_s: float, bell: Bell | None = None) -> bool:
+        """Wait for the network, at most `timeout_s` or until `bell` rings, move what can be moved; give if it rang.
 
         Raises:
             BrokerError: the connection is gone; the link must be closed.
@@ -171,7 +171,8 @@ class Link:
             self._watch(bell, selectors.EVENT_READ)
         undecoded = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         ready = {key.fileobj: events for key, events in self._selector.select(0 if undecoded else max(timeout_s, 0))}
-        if bell is not None and bell in ready:
+        rang = bell is not None and bell in ready
+        if bell is not None and rang:
             bell.silence()
         events = ready.get(sock, 0)
         result = MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -182,6 +183,7 @@ class Link:
         self._client.loop_misc()
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
             raise BrokerError(self._explain_loss())
+        return rang
 
     def dial(self, connect: dict[str, Any], timeout_s: float) -> None:
         """Open the socket and send CONNECT. Raises BrokerError."""

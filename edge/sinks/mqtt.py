@@ -204,17 +204,19 @@ class MqttSink:
     ) -> None:
         self._greet(link, outbox, desk.filters)
         next_state = next_metrics = 0.0
+        news = True  # perhaps something was committed
         while not self._stopping.is_set():
             now = self._clock.monotonic_s()
             if now >= next_state:
                 next_state = now + STATE_S
+                news = True
                 self._board.hold(self._topics.state, _json(self._state(outbox)))
             if now >= next_metrics and self._told:
                 next_metrics = now + METRICS_S
                 self._board.say(self._topics.metrics, self._told)
-            self._fill(link, delivery, desk.replies())
+            self._fill(link, delivery, desk.replies(), news=news or delivery.may_have_more)
             self._count(link, delivery, before)
-            link.pump(delivery.pause_s, bell)
+            news = link.pump(delivery.pause_s, bell) or (news and self._board.unsaid > 0)
             self._settle(link, delivery)
             while link.inbox:
                 received = link.inbox.popleft()
@@ -256,14 +258,14 @@ class MqttSink:
             "health": {"ready": told.get("ready"), "reasons": told.get("reasons", [])},
         }
 
-    def _fill(self, link: Link, delivery: Delivery, replies: deque[Message]) -> None:
+    def _fill(self, link: Link, delivery: Delivery, replies: deque[Message], *, news: bool) -> None:
         """Publish what there is room for: retained values first, but never so many that alerts starve."""
         busy = delivery.in_flight > 0
         for topic, value in self._board.changed(min(link.room, link.window // 2 if busy else link.room)):
             link.publish(Message(topic=topic, payload=value, retain=True), (_VALUE, topic))
         while replies and link.room > 0:
             link.publish(replies.popleft(), (_REPLY, 0))
-        if not self._board.unsaid or busy:
+        if news and (not self._board.unsaid or busy):
             for row in delivery.take(link.room):
                 self._send(row, link, delivery)
         while not link.congested and (said := self._board.passing()) is not None:
