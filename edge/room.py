@@ -7,7 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge.errors import OutboxFullError
+from edge.errors import OutboxError, OutboxFullError
 from edge.fold import fold
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ class Room:
                     raise
             else:
                 break
-        if self._is_short():  # deleting and folding need room themselves, so they begin before the end
-            self.make()
+        with contextlib.suppress(OutboxError, OSError):  # what is committed stays so, whatever comes of this
+            if self._is_short():  # deleting and folding need room themselves, so they begin before the end
+                self.make()
 
     def tend(self) -> None:
         """Make room before it is needed, and hold space back again when there is some; to be called regularly."""

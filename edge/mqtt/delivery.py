@@ -157,7 +157,8 @@ class Delivery:
     def delivered(self, seq: int) -> None:
         """Note that the broker took this alert."""
         self._in_flight.pop(seq, None)
-        self._attempts.pop(seq, None)
+        if self._attempts.pop(seq, None) is not None:
+            self._more = True  # those behind it may have waited for this
         if not self._acked:
             self._acked_since_s = self._clock.monotonic_s()
         self._acked.append(seq)

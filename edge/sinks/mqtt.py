@@ -344,11 +344,13 @@ def try_broker(config: MqttConfig, device: str, timeout_s: float) -> str:
 
     Raises:
         BrokerError: not reachable, or it refuses us.
-        ConfigError: the password or a TLS file can't be read.
+        ConfigError: the password, an operator's secret or a TLS file can't be read.
     """
     from edge.clock import SystemClock  # noqa: PLC0415 - only the daemon hands in a clock
 
     broker, name = Broker.of(config), f"edgeloupe-{device}-check"
+    for operator in config.operators.values():
+        operator.key()
     with connect(broker, client_id=name, clock=SystemClock(), session_s=0, timeout_s=timeout_s) as link:
         return f"{broker}: MQTT {link.protocol}"
 

@@ -408,6 +408,19 @@ def test_starting_without_an_outbox_or_password_is_an_error(tmp_path: Path) -> N
         pass
 
 
+@pytest.mark.parametrize(("secret", "why"), [(None, "No such file"), ("short", "shorter than 16 bytes")])
+def test_an_operator_without_a_good_secret_is_an_error(
+    tmp_path: Path, outbox: Outbox, secret: str | None, why: str
+) -> None:
+    if secret is not None:
+        (tmp_path / "key").write_text(secret, encoding="utf-8")
+    operators = {"anna": {"key_file": tmp_path / "key", "verbs": ["stop"]}}
+    with pytest.raises(ConfigError, match=why), make_sink(tmp_path, 1883, operators=operators):
+        pass
+    with pytest.raises(ConfigError, match=why):
+        try_broker(MqttConfig.model_validate({"operators": operators}), "line3", 1.0)
+
+
 def test_something_that_is_no_broker_is_named_so() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
