@@ -77,7 +77,7 @@ for seed, site in enumerate(sites):
             live(seed, ledger)
         finally:
             os._exit(1)
-    until = time.monotonic() + (0.01 + chance.expovariate(1 / 0.07) if site == "random" else 5.0)
+    until = time.monotonic() + (0.01 + chance.expovariate(1 / 0.07) if site == "random" else 30.0)
     done = 0
     while not done and time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
