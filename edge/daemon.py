@@ -15,9 +15,11 @@ from edge.capture import FRAME_CAPACITY, RETRY_S, STATE_CAPACITY, frame_slot, ru
 from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxError
 from edge.evidence import EvidenceStore
+from edge.follow import Places
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.notify import notify, watchdog_interval_s
 from edge.outbox import Outbox
+from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
 from edge.supervise import SPAWN, Supervised
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import Config, MqttConfig
+    from edge.courier import Courier
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._stopping = threading.Event()
         storage = config.storage
+        self._outbox_path = storage.state_dir / "outbox.sqlite"
         self._evidence = EvidenceStore(storage.state_dir / "evidence")
         self._evidence_bytes = 0
         self._core: Connection | None = None  # our end towards the worker
@@ -69,12 +73,15 @@ class Daemon:
         config = self._config
         with contextlib.ExitStack() as stack:
             self._prepare_folders(stack)
-            self._outbox = stack.enter_context(Outbox(config.storage.state_dir / "outbox.sqlite", self._clock))
+            self._outbox = stack.enter_context(Outbox(self._outbox_path, self._clock))
             if self._outbox.recovered:
                 log.error("%s", self._outbox.recovered)
             self._open_slots(stack)
             self._health = DeviceHealth(config.device, config.cameras, config.storage.state_dir, self._clock)
             self._sink = stack.enter_context(self._make_sink(config.mqtt)) if config.mqtt else None
+            self._couriers = self._make_couriers()
+            for courier in self._couriers.values():
+                stack.enter_context(courier)
             self._children = self._make_children()
             stack.callback(self._stop_children)
             stack.callback(notify, "STOPPING=1")
@@ -116,7 +123,8 @@ class Daemon:
         storage = self._config.storage
         try:
             self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20)
-            self._outbox.prune(storage.replay_days * 86_400)
+            taken = Places(self._outbox_path).hindmost(self._couriers)
+            self._outbox.prune(storage.replay_days * 86_400, taken=taken)
         except (OSError, OutboxError) as error:
             log.warning("making room failed: %s", error)
 
@@ -158,6 +166,8 @@ class Daemon:
         self._health.storage_detail = ""
         if self._sink:
             self._sink.wake()
+        for courier in self._couriers.values():
+            courier.wake()
 
     def _heed(self, message: Mapping[str, Any]) -> None:
         now = self._clock.monotonic_s()
@@ -177,6 +187,8 @@ class Daemon:
                     self._sink.set_verdict(camera, result["result_evaluation"])
                     if self._config.mqtt is not None and self._config.mqtt.publish_results:
                         self._sink.publish_result(camera, result)
+                for courier in self._couriers.values():
+                    courier.pass_on(camera, result)
 
     # --- the processes
 
@@ -255,9 +267,20 @@ class Daemon:
             config,
             device=self._config.device,
             cameras=list(self._config.cameras),
-            outbox_path=self._config.storage.state_dir / "outbox.sqlite",
+            outbox_path=self._outbox_path,
             clock=self._clock,
         )
+
+    def _make_couriers(self) -> dict[str, Courier]:
+        config = self._config
+        site = Site(
+            device=config.device,
+            cameras=tuple(config.cameras),
+            state_dir=config.storage.state_dir,
+            clock=self._clock,
+            mqtt=config.mqtt,
+        )
+        return {name: create(name, sink, site) for name, sink in config.sinks.items()}
 
     def _tell_health(self) -> None:
         outbox = {
@@ -271,6 +294,7 @@ class Daemon:
             mqtt |= self._sink.status()
         told = self._health.told(
             mqtt={**mqtt, "pending": outbox["pending"]},
+            sinks={name: courier.status() for name, courier in self._couriers.items()},
             outbox=outbox,
             evidence_bytes=self._evidence_bytes,
             processes={"core": os.getpid(), **{name: child.pid for name, child in self._children.items()}},
@@ -278,6 +302,8 @@ class Daemon:
         self._health_slot.write(told, {})
         if self._sink:
             self._sink.set_state(told)
+        for courier in self._couriers.values():
+            courier.set_state(told)
 
     def _prepare_folders(self, stack: contextlib.ExitStack) -> None:
         storage = self._config.storage

@@ -35,3 +35,11 @@ class BrokerError(EdgeloupeError):
 
 class OutboxError(EdgeloupeError):
     """The alert store can't be opened or written."""
+
+
+class SinkError(EdgeloupeError):
+    """The other side of a sink can't be reached, or fails; it is tried again."""
+
+
+class RefusedError(SinkError):
+    """The other side is there and does not want this alert, whatever it may say to the next one."""

@@ -258,13 +258,13 @@ class Outbox(OutboxDrain):
         with self._transaction() as db:
             return [_insert(db, payload, now) for payload in payloads]
 
-    def prune(self, keep_s: float, keep_rows: int = KEEP_ROWS) -> int:
+    def prune(self, keep_s: float, keep_rows: int = KEEP_ROWS, taken: int | None = None) -> int:
         """Delete delivered alerts older than `keep_s` seconds; give how many went.
 
-        A part at a time, so call it regularly. The newest `keep_rows` stay whatever their age, and so does the
-        last message of an alert that has not ended. Raises OutboxError.
+        A part at a time, so call it regularly. The newest `keep_rows` stay whatever their age, and so do the
+        last message of an alert that has not ended and, if given, all above `taken`. Raises OutboxError.
         """
-        newest_old = self.last_seq - keep_rows
+        newest_old = min(self.last_seq - keep_rows, self.last_seq if taken is None else taken)
         with self._transaction() as db:
             return db.execute(
                 "DELETE FROM alerts WHERE seq IN ("

@@ -113,7 +113,7 @@ class FakeDevice:
         with self._lock:
             for camera in self.health.cameras.values():
                 camera.fps = camera.fps or _SLOW_FPS
-            told = self.health.told(mqtt=mqtt, outbox=outbox, evidence_bytes=4096, processes={})
+            told = self.health.told(mqtt=mqtt, sinks={}, outbox=outbox, evidence_bytes=4096, processes={})
             self._told.write({**told, "written_mono_s": told["written_mono_s"] - age_s}, {})
 
     def _inspect(self, camera: str, drawn: Drawn, age_s: float) -> tuple[dict[str, Any], Inspection]:
