@@ -19,10 +19,13 @@ class Background:
     """Runs coroutines for one other thread; leaving cancels what still runs and ends the loop's thread."""
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._name = name
+        self._loop: asyncio.AbstractEventLoop  # stands while entered, as the thread does
+        self._thread: threading.Thread
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
         self._thread.start()
         return self
 

@@ -56,3 +56,11 @@ class Places(OutboxReader):
         """Give the least number up to which every one of `sinks` has taken all; None without any."""
         places = dict(self._rows("SELECT sink, seq FROM positions"))
         return min((places.get(sink, self.last_seq) for sink in sinks), default=None)
+
+
+class AlertLog(OutboxReader):
+    """Reads alerts by number, for those who keep their place themselves."""
+
+    def above(self, seq: int, limit: int) -> list[Stored]:
+        """Give at most `limit` alerts above a number, oldest first."""
+        return self._stored("WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit))

@@ -36,6 +36,11 @@ class Rejector:
         self._until_s = 0.0
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)  # time, unwrapped count
 
+    @property
+    def counted(self) -> int:
+        """The encoder's last reading; 0 before the first."""
+        return self._samples[-1][1] % COUNTER if self._samples else 0
+
     def see(self, camera: str, result: Mapping[str, Any], captured_s: float, now_s: float) -> None:
         """Take one inspection into account."""
         config = self._config

@@ -132,6 +132,8 @@ class OpcuaConfig(_WithSecret):
     def _whole_pair(self) -> OpcuaConfig:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("needs both certificate and key, or neither")
+        if self.reject is not None and self.reject.mm_per_count is not None and self.username is None:
+            raise ValueError("reject.mm_per_count needs a username: whoever writes the encoder moves the ejector")
         return self
 
 

@@ -28,7 +28,7 @@ MOST_CAMERAS = 48
 CAMERA_REGISTERS = 20
 """Input registers of one camera, from 20 times its place in the configuration. Two make a number, high one first."""
 VERDICT, RESULTS, REGIONS, AREA, OK, NOT_OK, NOT_DECIDABLE, LIVE, MILLISECONDS = 0, 1, 3, 4, 6, 8, 10, 12, 13
-HEARTBEAT, READY, LAST_SEQ, BEHIND, LATE = 1000, 1001, 1002, 1004, 1006
+HEARTBEAT, READY, LAST_SEQ, LATE, ENCODER_SEEN = 1000, 1001, 1002, 1004, 1006
 """Input registers of the device."""
 ALERT_SEQ, ALERT_CAMERA, ALERT_TYPE, ALERT_VERDICT, ALERT_REGIONS, ALERT_AREA, ALERT_TIME = (
     1100, 1102, 1103, 1104, 1105, 1106, 1108,
@@ -101,6 +101,7 @@ class Modbus:
         if self._rejector:
             self._bits[REJECT] = self._rejector.level(now)
             self._put(LATE, self._rejector.late)
+            self._put(ENCODER_SEEN, self._rejector.counted)
             wait_s = min(wait_s, self._rejector.wait_s(now))
         return wait_s
 
