@@ -124,6 +124,9 @@ class Daemon:
         try:
             self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20)
             taken = Places(self._outbox_path).hindmost(self._couriers)
+            if self._config.mqtt is None:  # nobody acknowledges: it is enough that every sink has them
+                told = self._outbox.pending(MOST_AT_ONCE * 100)
+                self._outbox.acknowledge(row.seq for row in told if taken is None or row.seq <= taken)
             self._outbox.prune(storage.replay_days * 86_400, taken=taken)
         except (OSError, OutboxError) as error:
             log.warning("making room failed: %s", error)
