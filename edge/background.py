@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CALL_S = 10.0
+GRACE_S = 1.0
 
 
 class Background:
-    """Runs coroutines for one other thread; leaving cancels what still runs and ends the loop's thread."""
+    """Runs coroutines for one other thread; leaving ends what still runs, and the loop's thread."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -31,7 +32,7 @@ class Background:
 
     def __exit__(self, *exc: object) -> None:
         try:
-            self.call(_cancel_all())
+            self.call(_end_all())
         except TimeoutError:
             pass  # what does not end is left to the daemon thread
         finally:
@@ -50,8 +51,12 @@ class Background:
             raise
 
 
-async def _cancel_all() -> None:
+async def _end_all() -> None:
+    """Let tasks that are closing something finish, and cancel those that don't."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    if others:
+        _, late = await asyncio.wait(others, timeout=GRACE_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)  # transports that were closed say goodbye in the loop's next round

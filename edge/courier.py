@@ -201,6 +201,7 @@ class Courier:
                 finally:
                     self._status["published"] = published + desk.taken_count
                     self._status["behind"] = follower.last_seq - follower.position
+                self._report(connected=True, detail=str(peer))
                 self._bell.wait(wait_s)
         self._report(connected=False, detail="stopped")
 
