@@ -96,7 +96,8 @@ def _options(config: NatsConfig, secret: str | None, device: str) -> dict[str, A
     options: dict[str, Any] = {
         "name": f"edgeloupe-{device}",
         "connect_timeout": _TIMEOUT_S,
-        "allow_reconnect": False,
+        "allow_reconnect": False,  # the courier does that
+        "max_reconnect_attempts": 0,
         "error_cb": ignore,
     }
     if config.ca is not None:

@@ -1,63 +1,20 @@
 from __future__ import annotations
 
-import email
-import email.policy
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from tests.brokers import free_port, until
 from tests.certificates import Authority
+from tests.peers import Inbox, SmtpServer
 from tests.sites import alerts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from email.message import EmailMessage
     from pathlib import Path
 
     from tests.sites import Plant
-
-
-class Inbox:
-    """What a real SMTP server takes, and what it answers instead, one by one."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.answers: list[str] = []
-        self.from_to: list[tuple[str, list[str]]] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd asks for it
-        if self.answers:
-            return self.answers.pop(0)
-        self.from_to.append((envelope.mail_from, envelope.rcpt_tos))
-        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.mails.append(mail)
-        return "250 taken"
-
-
-class Server(Controller):
-    """STARTTLS and a password are asked for, as real servers do."""
-
-    def __init__(self, inbox: Inbox, port: int, context: ssl.SSLContext | None) -> None:
-        self._tls = context
-        super().__init__(inbox, hostname="127.0.0.1", port=port)
-
-    def factory(self) -> SMTP:
-        secure = self._tls is not None
-        return SMTP(
-            self.handler,
-            tls_context=self._tls,
-            require_starttls=secure,
-            auth_required=secure,
-            authenticator=self._check if secure else None,
-            loop=self.loop,
-        )
-
-    def _check(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        return AuthResult(success=data == LoginPassword(b"line3", b"secret"), handled=False)
 
 
 @pytest.fixture
@@ -67,7 +24,7 @@ def inbox() -> Inbox:
 
 @pytest.fixture
 def port(inbox: Inbox) -> Iterator[int]:
-    server = Server(inbox, free_port(), None)
+    server = SmtpServer(inbox, free_port(), None)
     server.start()
     yield server.port
     server.stop()
@@ -128,7 +85,7 @@ def test_a_server_that_is_busy_is_asked_again_and_one_that_is_away_too(plant: Pl
     with plant.sink(settings(away)) as sink:
         until(lambda: "check host, port and tls" in sink.status()["detail"])
         plant.commit(*alerts(1))
-        server = Server(inbox, away, None)
+        server = SmtpServer(inbox, away, None)
         server.start()
         until(lambda: len(inbox.mails) == 2)
     server.stop()
@@ -150,7 +107,7 @@ def test_over_tls_with_a_password_and_only_to_a_server_that_is_trusted(
     authority = Authority(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*authority.issue("127.0.0.1"))
-    server = Server(inbox, free_port(), context)
+    server = SmtpServer(inbox, free_port(), context)
     server.start()
     (tmp_path / "secret").write_text("secret\n", encoding="utf-8")
     tls = {"tls": "starttls", "username": "line3", "secret_file": tmp_path / "secret"}

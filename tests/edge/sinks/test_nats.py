@@ -1,60 +1,19 @@
 from __future__ import annotations
 
-import asyncio
-import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
-import nats
 import pytest
 
 from edge.follow import Follower
-from tests.brokers import RunningBroker, until
+from tests.brokers import until
+from tests.peers import NatsServer
 from tests.sites import alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.sites import Plant
-
-
-class NatsServer(RunningBroker):
-    """A real server with JetStream, kept in a folder over restarts."""
-
-    def __init__(self, folder: Path, *more: str) -> None:
-        super().__init__()
-        program = shutil.which("nats-server", path="/usr/sbin:/usr/bin:/usr/local/bin")
-        if program is None:
-            pytest.fail("these tests need nats-server: apt install nats-server")
-        self._command = [program, "-js", "-sd", str(folder), "-a", "127.0.0.1", "-p", str(self.port), *more]
-        self.more = more
-
-    def command(self) -> Sequence[str]:
-        return self._command
-
-    def stream(self) -> None:
-        """Add a stream that takes our subject."""
-        self.ask(lambda js: js.add_stream(name="alerts", subjects=["edgeloupe.>"]))
-
-    def messages(self) -> list[dict[str, Any]]:
-        async def read(js: Any) -> list[dict[str, Any]]:
-            info = await js.stream_info("alerts")
-            return [json.loads((await js.get_msg("alerts", n)).data) for n in range(1, info.state.messages + 1)]
-
-        told: list[dict[str, Any]] = self.ask(read)
-        return told
-
-    def ask(self, action: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-        async def run() -> Any:
-            token = {"token": "secret"} if "--auth" in self.more else {}
-            client = await nats.connect(f"nats://127.0.0.1:{self.port}", **token)
-            try:
-                return await action(client.jetstream())
-            finally:
-                await client.close()
-
-        return asyncio.run(run())
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.brokers import free_port, until
+from tests.peers import Storage
 from tests.sites import alerts
 
 if TYPE_CHECKING:
@@ -15,30 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.sites import Plant
-
-
-class Storage:
-    """A server that speaks S3, and a look into its bucket with AWS's own client."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-
-    def start(self, *buckets: str) -> None:
-        self._server.start()
-        self._client = boto3.client(
-            "s3", endpoint_url=self.url, aws_access_key_id="k", aws_secret_access_key="s", region_name="us-east-1"
-        )
-        for bucket in buckets:
-            self._client.create_bucket(Bucket=bucket)
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def objects(self, bucket: str) -> dict[str, bytes]:
-        listed = self._client.list_objects_v2(Bucket=bucket).get("Contents", [])
-        return {one["Key"]: self._client.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed}
 
 
 @pytest.fixture

@@ -1,61 +1,20 @@
 from __future__ import annotations
 
 import re
-import shutil
-import signal
 import socket
-import subprocess
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edge.sinks import syslog
-from tests.brokers import free_port, until
+from tests.brokers import until
+from tests.peers import Rsyslog
 from tests.sites import alerts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.sites import Plant
-
-
-class Rsyslog:
-    """A real syslog server that writes what it took into a file, field by field."""
-
-    def __init__(self, folder: Path) -> None:
-        program = shutil.which("rsyslogd", path="/usr/sbin:/sbin:/usr/bin")
-        if program is None:
-            pytest.fail("these tests need rsyslog: apt install rsyslog")
-        self.port, self.out, self._folder = free_port(), folder / "log", folder
-        config = folder / "rsyslog.conf"
-        config.write_text(
-            f"""
-            global(workDirectory="{folder}")
-            module(load="imtcp") module(load="imudp")
-            input(type="imtcp" port="{self.port}" address="127.0.0.1")
-            input(type="imudp" port="{self.port}" address="127.0.0.1")
-            template(name="t" type="string" string="%PRI% %app-name% %msgid% %structured-data% %msg%\\n")
-            action(type="omfile" file="{self.out}" template="t")
-            """,
-            encoding="utf-8",
-        )
-        self._command = [program, "-n", "-f", str(config), "-i", str(folder / "pid")]
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
-        until(self._listens, "for rsyslog")
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(10)
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def lines(self) -> list[str]:
-        return self.out.read_text(encoding="utf-8").splitlines() if self.out.exists() else []
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "udp"])

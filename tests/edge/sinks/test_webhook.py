@@ -4,15 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edge.errors import ConfigError
 from tests.brokers import free_port, until
+from tests.peers import HttpServer
 from tests.sites import alerts
 
 if TYPE_CHECKING:
@@ -24,60 +22,17 @@ if TYPE_CHECKING:
 KEY = b"0123456789abcdef0123456789abcdef"
 
 
-@dataclass
-class Server:
-    """A real HTTP server that answers as told, and remembers what it took."""
-
-    port: int
-    answers: list[int] = field(default_factory=list)  # then 204 for ever
-    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-
-    @property
-    def taken(self) -> list[int]:
-        return [json.loads(body)["seq"] for path, _, body in self.requests if path == "204"]
-
-    def __enter__(self) -> Self:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                code = outer.answers.pop(0) if outer.answers else 204
-                outer.requests.append((str(code), {k.lower(): v for k, v in self.headers.items()}, body))
-                if code == 0:  # hang up without a word
-                    self.close_connection = True
-                    return
-                self.send_response(code)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(free_port()) as server:
+def server() -> Iterator[HttpServer]:
+    with HttpServer(free_port()) as server:
         yield server
 
 
-def settings(server: Server, **more: Any) -> dict[str, Any]:
+def settings(server: HttpServer, **more: Any) -> dict[str, Any]:
     return {"kind": "webhook", "url": f"http://127.0.0.1:{server.port}/alerts?line=3", **more}
 
 
-def test_every_alert_is_posted_once_in_order_with_its_number(plant: Plant, server: Server) -> None:
+def test_every_alert_is_posted_once_in_order_with_its_number(plant: Plant, server: HttpServer) -> None:
     with plant.sink(settings(server)) as sink:
         plant.commit(*alerts(45))
         sink.wake()
@@ -91,7 +46,7 @@ def test_every_alert_is_posted_once_in_order_with_its_number(plant: Plant, serve
 
 @pytest.mark.parametrize("secret", [KEY.decode(), "whsec_" + base64.b64encode(KEY).decode()])
 def test_the_signature_is_the_one_of_standard_webhooks(
-    plant: Plant, server: Server, tmp_path: Path, secret: str
+    plant: Plant, server: HttpServer, tmp_path: Path, secret: str
 ) -> None:
     (tmp_path / "secret").write_text(secret + "\n", encoding="utf-8")
     with plant.sink(settings(server, secret_file=tmp_path / "secret")) as sink:
@@ -104,7 +59,9 @@ def test_the_signature_is_the_one_of_standard_webhooks(
     assert headers["webhook-signature"] == "v1," + base64.b64encode(mac).decode()
 
 
-def test_errors_hang_ups_and_redirects_are_tried_again_until_the_alert_is_taken(plant: Plant, server: Server) -> None:
+def test_errors_hang_ups_and_redirects_are_tried_again_until_the_alert_is_taken(
+    plant: Plant, server: HttpServer
+) -> None:
     server.answers = [500, 0, 302, 429, 204, 503]
     with plant.sink(settings(server)) as sink:
         plant.commit(*alerts(3))
@@ -117,16 +74,16 @@ def test_errors_hang_ups_and_redirects_are_tried_again_until_the_alert_is_taken(
 
 def test_what_is_committed_while_the_server_is_away_comes_when_it_is_back(plant: Plant) -> None:
     port = free_port()
-    with plant.sink(settings(Server(port))) as sink:
+    with plant.sink(settings(HttpServer(port))) as sink:
         until(lambda: "refused" in sink.status()["detail"])
         assert not sink.status()["connected"]
         plant.commit(*alerts(3))
         sink.wake()
-        with Server(port) as server:
+        with HttpServer(port) as server:
             until(lambda: len(server.taken) == 3)
 
 
-def test_an_alert_that_is_refused_for_good_does_not_hold_up_the_next(plant: Plant, server: Server) -> None:
+def test_an_alert_that_is_refused_for_good_does_not_hold_up_the_next(plant: Plant, server: HttpServer) -> None:
     server.answers = [422] * 5
     with plant.sink(settings(server)) as sink:
         plant.commit(*alerts(2))
@@ -136,7 +93,7 @@ def test_an_alert_that_is_refused_for_good_does_not_hold_up_the_next(plant: Plan
 
 
 def test_a_key_that_is_not_base64_is_a_mistake_in_the_configuration(
-    plant: Plant, server: Server, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGELOUPE_IT_SECRET", "whsec_!")
     with pytest.raises(ConfigError, match="not base64"):
