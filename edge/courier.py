@@ -187,23 +187,28 @@ class Courier:
             self._stopping.wait(self._backoff.delay_s(failures))
 
     def _serve(self) -> None:
-        with Follower(self._outbox_path, self._name) as follower, self._make_peer() as peer:
-            desk = Desk(follower, self._passing, lambda: self._health)
-            published = self._status["published"]
-            self._report(connected=True, detail=str(peer))
-            while not self._stopping.is_set():
-                self._bell.clear()
-                try:
-                    wait_s = peer.turn(desk)
-                except RefusedError as error:
-                    self._refused(follower, str(error))
-                    raise
-                finally:
-                    self._status["published"] = published + desk.taken_count
-                    self._status["behind"] = follower.last_seq - follower.position
-                self._report(connected=True, detail=str(peer))
-                self._bell.wait(wait_s)
+        with Follower(self._outbox_path, self._name) as follower:
+            self._status["behind"] = follower.last_seq - follower.position
+            with self._make_peer() as peer:
+                self._take_turns(follower, peer)
         self._report(connected=False, detail="stopped")
+
+    def _take_turns(self, follower: Follower, peer: Peer) -> None:
+        desk = Desk(follower, self._passing, lambda: self._health)
+        published = self._status["published"]
+        self._report(connected=True, detail=str(peer))
+        while not self._stopping.is_set():
+            self._bell.clear()
+            try:
+                wait_s = peer.turn(desk)
+            except RefusedError as error:
+                self._refused(follower, str(error))
+                raise
+            finally:
+                self._status["published"] = published + desk.taken_count
+                self._status["behind"] = follower.last_seq - follower.position
+            self._report(connected=True, detail=str(peer))
+            self._bell.wait(wait_s)
 
     def _refused(self, follower: Follower, reason: str) -> None:
         """Count a refusal of the oldest alert; pass over it when it is refused for good."""

@@ -275,15 +275,8 @@ class Daemon:
         )
 
     def _make_couriers(self) -> dict[str, Courier]:
-        config = self._config
-        site = Site(
-            device=config.device,
-            cameras=tuple(config.cameras),
-            state_dir=config.storage.state_dir,
-            clock=self._clock,
-            mqtt=config.mqtt,
-        )
-        return {name: create(name, sink, site) for name, sink in config.sinks.items()}
+        site = Site.of(self._config, self._clock)
+        return {name: create(name, sink, site) for name, sink in self._config.sinks.items()}
 
     def _tell_health(self) -> None:
         outbox = {

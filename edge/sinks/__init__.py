@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from edge.clock import Clock
-    from edge.config import MqttConfig
+    from edge.config import Config, MqttConfig
     from edge.sink_config import SinkConfig
 
 __all__ = ["KINDS", "Sink", "SinkStatus", "Site", "create", "make_peer"]
@@ -58,6 +58,17 @@ class Site:
     state_dir: Path
     clock: Clock
     mqtt: MqttConfig | None = None
+
+    @classmethod
+    def of(cls, config: Config, clock: Clock) -> Self:
+        """Take it from the device's configuration."""
+        return cls(
+            device=config.device,
+            cameras=tuple(config.cameras),
+            state_dir=config.storage.state_dir,
+            clock=clock,
+            mqtt=config.mqtt,
+        )
 
     @property
     def evidence(self) -> Path:

@@ -49,7 +49,7 @@ def create(name: str, config: ModbusConfig, site: Site) -> Modbus:
     """Make the Modbus sink `name`. Raises ConfigError."""
     if len(site.cameras) > MOST_CAMERAS:
         raise ConfigError(f"sinks.{name}: registers are there for {MOST_CAMERAS} cameras: run more devices")
-    logging.getLogger("pymodbus_internal").setLevel(logging.CRITICAL)  # what a client does wrong, it is told
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what a client does wrong, it is told
     return Modbus(config, site)
 
 

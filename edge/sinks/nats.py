@@ -97,7 +97,8 @@ def _options(config: NatsConfig, secret: str | None, device: str) -> dict[str, A
         "name": f"edgeloupe-{device}",
         "connect_timeout": _TIMEOUT_S,
         "allow_reconnect": False,  # the courier does that
-        "max_reconnect_attempts": 0,
+        "max_reconnect_attempts": 1,
+        "reconnect_time_wait": 0.1,
         "error_cb": ignore,
     }
     if config.ca is not None:
