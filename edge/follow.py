@@ -37,7 +37,7 @@ class Follower(OutboxDrain):
     @property
     def position(self) -> int:
         """The number of the last alert taken; those above it are still to come."""
-        return self._number(f"SELECT seq FROM positions WHERE sink = '{self._sink}'")  # noqa: S608 - a slug
+        return int(self._rows("SELECT seq FROM positions WHERE sink = ?", (self._sink,))[0][0])
 
     def ahead(self, limit: int) -> list[Stored]:
         """Give at most `limit` alerts not taken yet, oldest first."""
@@ -51,6 +51,11 @@ class Follower(OutboxDrain):
 
 class Places(OutboxReader):
     """Tells where the sinks are."""
+
+    @property
+    def count(self) -> int:
+        """How many sinks ever had a place."""
+        return self._number("SELECT count(*) FROM positions")
 
     def hindmost(self, sinks: Iterable[str]) -> int | None:
         """Give the least number up to which every one of `sinks` has taken all; None without any."""

@@ -60,8 +60,16 @@ def alerts(count: int, first: int = 0, kind: str = "new", **more: Any) -> list[d
 class Plant:
     """A device without cameras: its outbox is written by hand."""
 
-    def __init__(self, folder: Path, cameras: Sequence[str] = ("belt", "press"), mqtt_port: int | None = None) -> None:
-        self.outbox = Outbox(folder / "outbox.sqlite", CLOCK)
+    def __init__(
+        self,
+        folder: Path,
+        cameras: Sequence[str] = ("belt", "press"),
+        mqtt_port: int | None = None,
+        *,
+        commits: bool = True,
+    ) -> None:
+        if commits:
+            self.outbox = Outbox(folder / "outbox.sqlite", CLOCK)
         self.mqtt_port = mqtt_port
         self.site = Site(
             device="line-3",

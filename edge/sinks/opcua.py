@@ -34,6 +34,7 @@ from edge.reject import Rejector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from edge.courier import Desk, Passing
     from edge.sink_config import OpcuaConfig
@@ -87,6 +88,7 @@ class Opcua:
         self._users = _Users(config.username, password)
         self._rejector = Rejector(config.reject) if config.reject else None
         self._reject_level: bool | None = None
+        self._encoder_seen = 0
         self._health_s = 0.0
         self._background = Background("opcua")
         self._systems: dict[str, VisionSystem] = {}
@@ -141,6 +143,9 @@ class Opcua:
         self._rejector.count(self._background.call(self._device["Encoder"].read_value()), now)
         for one in passing:
             self._rejector.see(one.camera, one.result, one.captured_mono_s, now)
+        if self._rejector.counted != self._encoder_seen:
+            self._encoder_seen = self._rejector.counted
+            self._background.call(self._device["EncoderSeen"].write_value(self._encoder_seen, ua.VariantType.UInt32))
         level = self._rejector.level(now)
         if level != self._reject_level:
             self._reject_level = level
@@ -165,8 +170,8 @@ class Opcua:
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         if config.certificate is not None and config.key is not None:
             server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
-            await server.load_certificate(config.certificate)
-            await server.load_private_key(config.key)
+            await _load(server.load_certificate, config.certificate)
+            await _load(server.load_private_key, config.key)
         server.set_identity_tokens([ua.AnonymousIdentityToken if config.username is None else ua.UserNameIdentityToken])
         self._server = server
         await self._furnish(server)
@@ -188,7 +193,12 @@ class Opcua:
         device = await server.nodes.objects.add_object(own, self._site.device)
         variables = {"Ready": (False, "Boolean"), "LastSeq": (0, "UInt64"), "Epoch": ("", "String")}
         if self._rejector:
-            variables |= {"Reject": (False, "Boolean"), "Encoder": (0, "UInt32"), "Late": (0, "UInt32")}
+            variables |= {
+                "Reject": (False, "Boolean"),
+                "Encoder": (0, "UInt32"),
+                "Late": (0, "UInt32"),
+                "EncoderSeen": (0, "UInt32"),
+            }
         self._device = {
             what: await device.add_variable(own, what, value, getattr(ua.VariantType, kind))
             for what, (value, kind) in variables.items()
@@ -289,3 +299,12 @@ class Opcua:
                 live = camera.get("state") in ("live", "finished") and health.get("model")
                 state = OPERATIONAL if live else PREOPERATIONAL
             await show_state(self._model, system, state)
+
+
+async def _load(load: Any, path: Path) -> None:
+    """Load a PEM file into the server. Raises ConfigError."""
+    try:
+        await load(path, format="pem")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "is no such PEM file"
+        raise ConfigError(f"{path}: {reason}: give the server's certificate and its key, unencrypted") from error

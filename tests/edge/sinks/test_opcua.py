@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from asyncua import Client, ua
+from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from asyncua.crypto.uacrypto import CertProperties
 
 from edge.errors import ConfigError
 from edge.machine_vision import NAMESPACE as VISION
 from edge.sinks.opcua import NAMESPACE as OURS
 from tests.brokers import free_port, until
+from tests.certificates import Authority
 from tests.sites import Plant, alerts, result
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from edge.courier import Courier
 
+SIGN_AND_ENCRYPT = ua.MessageSecurityMode.SignAndEncrypt
 HEALTH = {
     "ready": True,
     "model": {"name": "leaf"},
@@ -210,3 +214,71 @@ def test_a_port_that_is_taken_is_told_and_tried_again(plant: Plant) -> None:
 def test_a_username_without_a_password_is_a_mistake(plant: Plant) -> None:
     with pytest.raises(ConfigError, match="has no password"):
         started(plant, 4840, username="plc")
+
+
+def test_with_a_certificate_only_encrypted_sessions_get_in(plant: Plant, tmp_path: Path) -> None:
+    port, authority = free_port(), Authority(tmp_path)
+    certificate, key = authority.issue("127.0.0.1", "urn:edgeloupe:line-3")
+    theirs = [CertProperties(path, "pem") for path in authority.issue("127.0.0.2", "urn:test:client")]
+
+    async def secure() -> None:
+        client = Client(f"opc.tcp://127.0.0.1:{port}/edgeloupe", timeout=10)
+        client.application_uri = "urn:test:client"
+        await client.set_security(SecurityPolicyBasic256Sha256, *theirs, mode=SIGN_AND_ENCRYPT)
+        async with client:
+            assert await Look(client).value("e:line-3", "e:Ready") is False
+
+    async def nothing(eyes: Look) -> None: ...
+
+    with started(plant, port, certificate=key, key=certificate) as sink:
+        until(lambda: "is no such PEM file" in sink.status()["detail"])
+    with started(plant, port, certificate=certificate, key=key) as sink:
+        until(lambda: sink.status()["connected"], sink.status()["detail"])
+        asyncio.run(secure())
+        with pytest.raises((ua.UaError, ConnectionError, TimeoutError)):
+            look(port, nothing)
+
+
+def test_the_reject_output_follows_the_encoder_that_only_the_user_writes(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGELOUPE_IT_SECRET", "word")
+    port = free_port()
+    reject = {"camera": "belt", "distance_mm": 100, "mm_per_count": 0.5, "pulse_s": 0.2}
+
+    async def act(eyes: Look) -> None:
+        encoder = await eyes.node("e:line-3", "e:Encoder")
+        ears = Ears()
+        subscription = await eyes.client.create_subscription(20, ears)
+        await subscription.subscribe_data_change(await eyes.node("e:line-3", "e:Reject"))
+        await encoder.write_value(1000, ua.VariantType.UInt32)
+        await seen(lambda: _equal(eyes.value("e:line-3", "e:EncoderSeen"), 1000))
+        sink.pass_on("belt", result("NotOK", frame={"id": 7, "age_s": 0.0}))
+        sink.pass_on("belt", result("OK", frame={"id": 8, "age_s": 0.0}))
+        await seen(lambda: _equal(eyes.value("v:belt", "e:Inspected"), 2))
+        await encoder.write_value(1199, ua.VariantType.UInt32)
+        await seen(lambda: _equal(eyes.value("e:line-3", "e:EncoderSeen"), 1199))
+        assert True not in ears.changes
+        await encoder.write_value(1200, ua.VariantType.UInt32)
+        await seen(lambda: _len(ears.changes, 3))
+        assert ears.changes == [False, True, False]
+
+    with started(plant, port, reject=reject, username="plc") as sink:
+        until(lambda: sink.status()["connected"])
+        look(port, act, user="plc", password="word")
+
+
+async def _equal(value: Awaitable[Any], wanted: object) -> bool:
+    return bool(await value == wanted)
+
+
+def test_rubbish_on_the_port_harms_nobody_else(served: Served) -> None:
+    for rubbish in (b"\x00" * 300, b"GET / HTTP/1.1\r\n\r\n", b"HELF" + b"\xff" * 60, b"OPNF\xff\xff\xff\x7f"):
+        with socket.create_connection(("127.0.0.1", served.port)) as other:
+            other.sendall(rubbish)
+
+    async def act(eyes: Look) -> None:
+        assert await eyes.value("e:line-3", "e:LastSeq") >= 0
+
+    look(served.port, act)
+    assert served.sink.status()["connected"]
