@@ -26,6 +26,8 @@ PASSING = 256
 """So many results wait at most; then the oldest is dropped and counted."""
 TRIES = 5
 """An alert that the other side refuses so often in a row is passed over, and told; it stays in the outbox."""
+MOST_PASSED_OVER = 3
+"""With so many passed over and none taken since, it is the other side that is wrong: the next one waits for it."""
 STOP_S = 5.0
 
 
@@ -129,7 +131,7 @@ class Courier:
         self._health: Mapping[str, Any] = {}
         self._stopping = threading.Event()
         self._bell = threading.Event()
-        self._refused_seq, self._refused_times = 0, 0
+        self._refused_seq, self._refused_times, self._passed_over = 0, 0, 0
         self._thread: threading.Thread | None = None
         self._status = SinkStatus(
             connected=False, detail="starting", protocol=None, published=0, in_flight=0, refused=0, dropped=0
@@ -205,6 +207,8 @@ class Courier:
                 self._refused(follower, str(error))
                 raise
             finally:
+                if published + desk.taken_count > self._status["published"]:
+                    self._passed_over = 0
                 self._status["published"] = published + desk.taken_count
                 self._status["behind"] = follower.last_seq - follower.position
             self._report(connected=True, detail=str(peer))
@@ -216,7 +220,8 @@ class Courier:
         seq = next((row.seq for row in follower.ahead(1)), 0)
         self._refused_times = self._refused_times + 1 if seq == self._refused_seq else 1
         self._refused_seq = seq
-        if self._refused_times >= TRIES:
+        if self._refused_times >= TRIES and self._passed_over < MOST_PASSED_OVER:
+            self._passed_over += 1
             follower.take(seq)
             log.error("sink %s: alert %d was refused %d times and is passed over: %s", self._name, seq, TRIES, reason)
 

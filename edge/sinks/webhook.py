@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 20
 _IDLE_S = 5.0
 _MOST_ANSWER_BYTES = 65_536
-_NOT_THIS_ONE = (400, 409, 410, 413, 415, 422)
+_NOT_THIS_ONE = (400, 409, 413, 415, 422)
 """Answers that blame the alert; any other is a fault of the server's or of the settings, which passes."""
 
 

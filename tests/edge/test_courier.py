@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from edge.courier import PASSING, TRIES, Courier
+from edge.courier import MOST_PASSED_OVER, PASSING, TRIES, Courier
 from edge.errors import OutboxError, RefusedError, SinkError
 from edge.outbox import Outbox
 from tests.brokers import until
@@ -97,6 +97,19 @@ def test_an_alert_refused_for_good_is_passed_over_and_told(
     assert peer.taken == [3]
     assert "alert 2 was refused 5 times and is passed over: not this one" in caplog.text
     assert [row.seq for row in outbox.pending(9)] == [1, 2, 3]  # it stays in the outbox
+
+
+def test_a_side_that_refuses_everything_does_not_make_us_pass_over_everything(
+    tmp_path: Path, outbox: Outbox, peer: Scripted
+) -> None:
+    peer.faults = [RefusedError("no")] * (TRIES * (MOST_PASSED_OVER + 3))
+    peer.gate.clear()
+    with courier(tmp_path, peer) as sink:
+        outbox.commit(alerts(MOST_PASSED_OVER + 2))
+        peer.gate.set()
+        until(lambda: peer.taken)
+        assert sink.status()["refused"] == TRIES * (MOST_PASSED_OVER + 3)
+    assert peer.taken == [MOST_PASSED_OVER + 1, MOST_PASSED_OVER + 2]
 
 
 def test_a_refusal_while_nothing_waits_passes_over_nothing(tmp_path: Path, outbox: Outbox, peer: Scripted) -> None:
