@@ -53,16 +53,44 @@ class Passing:
     captured_mono_s: float
 
 
+class Belt:
+    """Inspections on their way from the core to the other side: the newest `PASSING`, if it takes any at all."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._passing: deque[Passing] = deque(maxlen=PASSING)
+        self._wanted: bool | None = None  # not known before the first turn
+
+    def put(self, passing: Passing) -> None:
+        """Pass one on; never blocks."""
+        if self._wanted is not False:
+            self.dropped += len(self._passing) == PASSING
+            self._passing.append(passing)
+
+    def take(self) -> Iterator[Passing]:
+        """Take all that came by since the last time, oldest first."""
+        self._wanted = True
+        while self._passing:
+            yield self._passing.popleft()
+
+    def settle(self) -> None:
+        """After the first turn: keep nothing for a side that took nothing."""
+        if self._wanted is None:
+            self._wanted = False
+            self._passing.clear()
+            self.dropped = 0
+
+
 class Desk:
     """What the other side of a sink works from, in its turns; belongs to the courier's thread.
 
     Methods that touch the outbox raise OutboxError.
     """
 
-    def __init__(self, follower: Follower, passing: deque[Passing], health: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, follower: Follower, belt: Belt, health: Callable[[], Mapping[str, Any]]) -> None:
         self.taken_count = 0
         self._follower = follower
-        self._passing = passing
+        self._belt = belt
         self._health = health
 
     @property
@@ -82,8 +110,7 @@ class Desk:
 
     def results(self) -> Iterator[Passing]:
         """Take the inspections that came by since the last turn, oldest first."""
-        while self._passing:
-            yield self._passing.popleft()
+        return self._belt.take()
 
 
 class Peer(Protocol):
@@ -127,7 +154,7 @@ class Courier:
         self._outbox_path = outbox_path
         self._clock = clock
         self._backoff = backoff
-        self._passing: deque[Passing] = deque(maxlen=PASSING)
+        self._belt = Belt()
         self._health: Mapping[str, Any] = {}
         self._stopping = threading.Event()
         self._bell = threading.Event()
@@ -158,10 +185,8 @@ class Courier:
 
     def pass_on(self, camera: str, result: Mapping[str, Any]) -> None:
         """Show one inspection; neither it nor what stands in it may be changed afterwards."""
-        if len(self._passing) == PASSING:
-            self._status["dropped"] += 1
         captured = self._clock.monotonic_s() - float(result["frame"]["age_s"])
-        self._passing.append(Passing(camera=camera, result=result, captured_mono_s=captured))
+        self._belt.put(Passing(camera=camera, result=result, captured_mono_s=captured))
         self._bell.set()
 
     def set_state(self, told: Mapping[str, Any]) -> None:
@@ -170,7 +195,7 @@ class Courier:
 
     def status(self) -> SinkStatus:
         """Say how delivery goes."""
-        return self._status.copy()
+        return {**self._status, "dropped": self._belt.dropped}
 
     # --- the thread
 
@@ -196,7 +221,7 @@ class Courier:
         self._report(connected=False, detail="stopped")
 
     def _take_turns(self, follower: Follower, peer: Peer) -> None:
-        desk = Desk(follower, self._passing, lambda: self._health)
+        desk = Desk(follower, self._belt, lambda: self._health)
         published = self._status["published"]
         self._report(connected=True, detail=str(peer))
         while not self._stopping.is_set():
@@ -211,13 +236,17 @@ class Courier:
                     self._passed_over = 0
                 self._status["published"] = published + desk.taken_count
                 self._status["behind"] = follower.last_seq - follower.position
+            self._belt.settle()
             self._report(connected=True, detail=str(peer))
             self._bell.wait(wait_s)
 
     def _refused(self, follower: Follower, reason: str) -> None:
         """Count a refusal of the oldest alert; pass over it when it is refused for good."""
         self._status["refused"] += 1
-        seq = next((row.seq for row in follower.ahead(1)), 0)
+        rows = follower.ahead(1)
+        if not rows:
+            return
+        seq = rows[0].seq
         self._refused_times = self._refused_times + 1 if seq == self._refused_seq else 1
         self._refused_seq = seq
         if self._refused_times >= TRIES and self._passed_over < MOST_PASSED_OVER:

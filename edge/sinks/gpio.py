@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import gpiod
@@ -53,10 +54,9 @@ class Gpio:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        try:
+        with suppress(OSError):  # the chip may be gone
             self._lines.set_value(self._config.line, Value.INACTIVE)
-        finally:
-            self._lines.release()
+        self._lines.release()
 
     def __str__(self) -> str:
         late = f", {self._rejector.late} parts judged too late" if self._rejector.late else ""

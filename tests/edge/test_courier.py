@@ -25,7 +25,8 @@ class Scripted:
         self.taken: list[int] = []
         self.results: list[int] = []
         self.faults: list[Exception] = []
-        self.open = 0
+        self.open = self.turns = 0
+        self.waiting = False
         self.gate = threading.Event()
         self.gate.set()
 
@@ -40,13 +41,16 @@ class Scripted:
         return "script"
 
     def turn(self, desk: Desk) -> float:
+        self.waiting = not self.gate.is_set()
         self.gate.wait(10)
+        self.waiting = False
         if self.faults:
             raise self.faults.pop(0)
         self.results += [passing.result["frame"]["id"] for passing in desk.results()]
         for alert in desk.alerts(10):
             self.taken.append(alert.seq)
             desk.take(alert)
+        self.turns += 1
         return 1.0
 
 
@@ -124,8 +128,11 @@ def test_a_refusal_while_nothing_waits_passes_over_nothing(tmp_path: Path, outbo
 def test_a_side_that_hangs_blocks_nobody_and_loses_only_results_that_pass(
     tmp_path: Path, outbox: Outbox, peer: Scripted
 ) -> None:
-    peer.gate.clear()
     with courier(tmp_path, peer) as sink:
+        until(lambda: peer.turns)  # from its first turn on, results are kept for it
+        peer.gate.clear()
+        sink.wake()
+        until(lambda: peer.waiting)
         for n in range(PASSING + 10):
             sink.pass_on("belt", result("OK", frame={"id": n, "age_s": 0.0}))
         outbox.commit(alerts(1))
