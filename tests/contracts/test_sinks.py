@@ -122,7 +122,7 @@ def test_every_alert_is_taken_and_the_place_is_kept(
     plant = plant_of(port)
     plant.commit(*alerts(1))  # of before the sink was configured: not its concern
     with plant.sink(settings) as sink:
-        until(lambda: sink.status()["connected"], kind)
+        until(lambda: sink.status()["connected"], kind, patience_s=120)  # the OPC UA server takes seconds to build
         sink.set_state({"ready": True, "model": {"name": "leaf"}, "cameras": {"belt": {"state": "live"}}})
         sink.pass_on("belt", result("OK"))
         plant.commit(*alerts(3))
@@ -130,7 +130,7 @@ def test_every_alert_is_taken_and_the_place_is_kept(
         until(lambda: sink.status()["published"] == 3, sink.status()["detail"])
     plant.commit(*alerts(2))
     with plant.sink(settings) as sink:
-        until(lambda: sink.status()["published"] == 2 and sink.status().get("behind") == 0, kind)
+        until(lambda: sink.status()["published"] == 2 and sink.status().get("behind") == 0, kind, patience_s=120)
         assert sink.status()["refused"] == 0
     assert not [thread.name for thread in threading.enumerate() if thread.name in ("sink it", kind)]
 

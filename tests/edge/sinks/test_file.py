@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge.follow import Follower
+from edge.follow import Follower, Places
 from tests.brokers import until
 from tests.sites import alerts
 
@@ -23,9 +23,9 @@ def lines(folder: Path) -> list[str]:
 def run(plant: Plant, folder: Path, count: int, **more: Any) -> None:
     """Start, commit so many alerts, wait until they are taken, stop."""
     with plant.sink({"kind": "file", "folder": folder, **more}) as sink:
-        plant.commit(*alerts(count))
+        last = plant.commit(*alerts(count))[-1]
         sink.wake()
-        until(lambda: sink.status().get("behind") == 0)
+        until(lambda: Places(plant.site.state_dir / "outbox.sqlite").hindmost(["it"]) == last)
 
 
 def test_every_alert_is_a_line_of_json(plant: Plant, tmp_path: Path) -> None:

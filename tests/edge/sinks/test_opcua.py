@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from edge.courier import Courier
 
 SIGN_AND_ENCRYPT = ua.MessageSecurityMode.SignAndEncrypt
+START_S = 120.0
+"""Building the server's address space takes seconds, and many of them where other work runs."""
 HEALTH = {
     "ready": True,
     "model": {"name": "leaf"},
@@ -64,7 +66,7 @@ class Ears:
 
 def look(port: int, action: Callable[[Look], Awaitable[None]], **more: Any) -> None:
     async def run() -> None:
-        client = Client(f"opc.tcp://127.0.0.1:{port}/edgeloupe", timeout=10)
+        client = Client(f"opc.tcp://127.0.0.1:{port}/edgeloupe", timeout=60)
         for name, value in more.items():
             getattr(client, f"set_{name}")(value)
         async with client:
@@ -74,7 +76,7 @@ def look(port: int, action: Callable[[Look], Awaitable[None]], **more: Any) -> N
 
 
 async def seen(true: Callable[[], Awaitable[object]]) -> None:
-    for _ in range(1000):
+    for _ in range(3000):
         if await true():
             return
         await asyncio.sleep(0.02)
@@ -97,7 +99,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server for several tests: it takes seconds to build."""
     plant, port = Plant(tmp_path_factory.mktemp("opcua") / "state"), free_port()
     with started(plant, port) as sink:
-        until(lambda: sink.status()["connected"])
+        until(lambda: sink.status()["connected"], patience_s=START_S)
         yield Served(plant, sink, port)
     plant.outbox.close()
 
@@ -186,7 +188,7 @@ def test_only_the_user_who_knows_the_password_gets_in(plant: Plant, tmp_path: Pa
         assert await eyes.value("e:line-3", "e:Ready") is False
 
     with started(plant, port, username="plc", secret_file=tmp_path / "secret") as sink:
-        until(lambda: sink.status()["connected"])
+        until(lambda: sink.status()["connected"], patience_s=START_S)
         look(port, nothing, user="plc", password="open sesame")
         for wrong in ({}, {"user": "plc", "password": "x"}, {"user": "admin", "password": "open sesame"}):
             with pytest.raises((ua.UaError, ConnectionError, TimeoutError)):
@@ -207,7 +209,7 @@ def test_a_port_that_is_taken_is_told_and_tried_again(plant: Plant) -> None:
         sink = started(plant, port)
         sink.__enter__()
         until(lambda: "can't listen" in sink.status()["detail"])
-    until(lambda: sink.status()["connected"])
+    until(lambda: sink.status()["connected"], patience_s=START_S)
     sink.__exit__()
 
 
@@ -222,7 +224,7 @@ def test_with_a_certificate_only_encrypted_sessions_get_in(plant: Plant, tmp_pat
     theirs = [CertProperties(path, "pem") for path in authority.issue("127.0.0.2", "urn:test:client")]
 
     async def secure() -> None:
-        client = Client(f"opc.tcp://127.0.0.1:{port}/edgeloupe", timeout=10)
+        client = Client(f"opc.tcp://127.0.0.1:{port}/edgeloupe", timeout=60)
         client.application_uri = "urn:test:client"
         await client.set_security(SecurityPolicyBasic256Sha256, *theirs, mode=SIGN_AND_ENCRYPT)
         async with client:
@@ -233,7 +235,7 @@ def test_with_a_certificate_only_encrypted_sessions_get_in(plant: Plant, tmp_pat
     with started(plant, port, certificate=key, key=certificate) as sink:
         until(lambda: "is no such PEM file" in sink.status()["detail"])
     with started(plant, port, certificate=certificate, key=key) as sink:
-        until(lambda: sink.status()["connected"], sink.status()["detail"])
+        until(lambda: sink.status()["connected"], patience_s=START_S)
         asyncio.run(secure())
         with pytest.raises((ua.UaError, ConnectionError, TimeoutError)):
             look(port, nothing)
@@ -264,7 +266,7 @@ def test_the_reject_output_follows_the_encoder_that_only_the_user_writes(
         assert ears.changes == [False, True, False]
 
     with started(plant, port, reject=reject, username="plc") as sink:
-        until(lambda: sink.status()["connected"])
+        until(lambda: sink.status()["connected"], patience_s=START_S)
         look(port, act, user="plc", password="word")
 
 
