@@ -60,7 +60,10 @@ class Email:
         alerts = desk.alerts(_AT_ONCE)
         begun = [alert for alert in alerts if alert.type == "new"]
         if begun:
-            self._send(self._write(begun))
+            try:
+                self._send(self._write(begun, self._config.pictures))
+            except RefusedError:  # too large perhaps
+                self._send(self._write(begun, 0))
             self._next_s = self._site.clock.monotonic_s() + self._config.every_s
         desk.take(*alerts)
         return 0.0 if alerts else self._config.every_s
@@ -108,8 +111,8 @@ class Email:
             raise SinkError(f"{self}: {_text(error)}: check host, port and tls") from error
         return server
 
-    def _write(self, alerts: Sequence[Stored]) -> EmailMessage:
-        """Write the mail for alerts that began, newest pictures attached."""
+    def _write(self, alerts: Sequence[Stored], pictures: int) -> EmailMessage:
+        """Write the mail for alerts that began, with the newest pictures."""
         told = [alert.fields() for alert in alerts]
         cameras = ", ".join(dict.fromkeys(alert.camera for alert in alerts))
         mail = EmailMessage()
@@ -120,7 +123,7 @@ class Email:
         mail["Message-ID"] = make_msgid(f"{alerts[0].epoch}-{alerts[-1].seq}", self._config.sender.partition("@")[2])
         mail["X-Edgeloupe-Alerts"] = f"{alerts[0].epoch} {alerts[0].seq}-{alerts[-1].seq}"
         mail.set_content("\n".join(_line(fields) for fields in told) + "\n")
-        for fields in told[-self._config.pictures :] if self._config.pictures else ():
+        for fields in told[-pictures:] if pictures else ():
             self._attach(mail, fields.get("evidence"))
         return mail
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edge.sink_config import GpioConfig
     from edge.sinks import Site
 
+_ALERTS_S = 0.5
 _EVENTS = 1024  # of the encoder, kept by the kernel between two looks
 
 
@@ -35,6 +36,7 @@ class Gpio:
         self._site = site
         self._rejector = Rejector(config.reject)
         self._level = False
+        self._alerts_s = 0.0
         self._lines: gpiod.LineRequest
 
     def __enter__(self) -> Self:
@@ -74,7 +76,9 @@ class Gpio:
                 self._lines.set_value(self._config.line, Value.ACTIVE if level else Value.INACTIVE)
         except OSError as error:
             raise SinkError(f"{self}: {error.strerror or error}: check the chip") from error
-        desk.take(*desk.alerts(100))
+        if now - self._alerts_s >= _ALERTS_S:
+            self._alerts_s = now
+            desk.take(*desk.alerts(100))
         return self._rejector.wait_s(now)
 
     def _read_encoder(self) -> None:

@@ -65,7 +65,7 @@ class Modbus:
         self._shown: Stored | None = None
         self._counts = dict.fromkeys(site.cameras, 0)
         self._rejector = Rejector(config.reject) if config.reject else None
-        self._beat_s = 0.0
+        self._beat_s = self._alerts_s = 0.0
         self._background = Background("modbus")
         self._server: ModbusTcpServer
 
@@ -93,11 +93,14 @@ class Modbus:
             self._show(passing)
             if self._rejector:
                 self._rejector.see(passing.camera, passing.result, passing.captured_mono_s, now)
-        self._exchange_alerts(desk)
+        soon = now - self._alerts_s < _ACKNOWLEDGE_S
+        if not soon:
+            self._alerts_s = now
+            self._exchange_alerts(desk)
         if now - self._beat_s >= _BEAT_S:
             self._beat_s = now
             self._show_health(desk.health)
-        wait_s = min(_BEAT_S, _ACKNOWLEDGE_S) if self._shown else _BEAT_S
+        wait_s = _ACKNOWLEDGE_S if self._shown or soon else _BEAT_S
         if self._rejector:
             self._bits[REJECT] = self._rejector.level(now)
             self._put(LATE, self._rejector.late)

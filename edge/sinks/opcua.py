@@ -47,6 +47,7 @@ MOST_ALERTS = 100
 
 _HEALTH_S = 1.0
 _ALERTS_AT_ONCE = 50
+_ALERTS_S = 0.05
 _START_S = 60.0  # building the standard address space takes a small device long
 _ALERT_FIELDS = {"Epoch": "String", "Seq": "UInt64", "Camera": "String", "AlertId": "String", "Type": "String"}
 _COUNTS = ("Inspected", "OK", "NotOK", "NotDecidable")
@@ -57,8 +58,7 @@ def create(name: str, config: OpcuaConfig, site: Site) -> Opcua:
     password = config.secret(name)
     if config.username is not None and not password:
         raise ConfigError(f"sinks.{name}.username: has no password: give secret_file")
-    for noisy in ("asyncua", "asyncua.server.address_space"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # clients' mistakes are answered to them
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # clients' mistakes are answered to them
     return Opcua(config, password, site)
 
 
@@ -89,7 +89,7 @@ class Opcua:
         self._rejector = Rejector(config.reject) if config.reject else None
         self._reject_level: bool | None = None
         self._encoder_seen = 0
-        self._health_s = 0.0
+        self._health_s = self._alerts_s = 0.0
         self._background = Background("opcua")
         self._systems: dict[str, VisionSystem] = {}
         self._counts: dict[str, dict[str, Node]] = {}
@@ -128,11 +128,15 @@ class Opcua:
             waits.append(self._reject(passing, now))
         if passing:
             self._background.call(self._show(passing))
-        alerts = desk.alerts(_ALERTS_AT_ONCE)
+        soon = now - self._alerts_s < _ALERTS_S
+        alerts = [] if soon else desk.alerts(_ALERTS_AT_ONCE)
+        if not soon:
+            self._alerts_s = now
         if alerts:
             self._background.call(self._announce([alert.fields() for alert in alerts]))
             desk.take(*alerts)
-            waits.append(0.0)
+        if soon or alerts:
+            waits.append(_ALERTS_S)
         if now - self._health_s >= _HEALTH_S:
             self._health_s = now
             self._background.call(self._show_health(desk.health))

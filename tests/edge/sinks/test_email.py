@@ -92,13 +92,24 @@ def test_a_server_that_is_busy_is_asked_again_and_one_that_is_away_too(plant: Pl
 
 
 def test_a_mail_that_is_refused_for_good_does_not_hold_up_the_next(plant: Plant, inbox: Inbox, port: int) -> None:
-    inbox.answers = ["550 not wanted"] * 5
+    inbox.answers = ["550 not wanted"] * 10
     with plant.sink(settings(port)) as sink:
         plant.commit(*alerts(1))
         until(lambda: sink.status()["refused"] == 5)
         plant.commit(*alerts(1))
         until(lambda: inbox.mails)
     assert inbox.mails[0]["X-Edgeloupe-Alerts"].endswith("2-2")
+
+
+def test_a_mail_too_large_goes_without_its_pictures(plant: Plant, inbox: Inbox, port: int) -> None:
+    plant.site.evidence.mkdir(parents=True)
+    (plant.site.evidence / "one.jpg").write_bytes(b"\xff\xd8jpeg")
+    inbox.answers = ["552 too large"]
+    with plant.sink(settings(port)) as sink:
+        plant.commit(*alerts(1, evidence="one.jpg"))
+        until(lambda: inbox.mails)
+        assert sink.status()["refused"] == 0
+    assert list(inbox.mails[0].iter_attachments()) == []
 
 
 def test_over_tls_with_a_password_and_only_to_a_server_that_is_trusted(
