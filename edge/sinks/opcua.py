@@ -125,7 +125,7 @@ class Opcua:
         waits = [_HEALTH_S]
         passing = list(desk.results())
         if self._rejector:
-            waits.append(self._reject(passing, now))
+            waits.append(self._reject(self._rejector, passing, now))
         if passing:
             self._background.call(self._show(passing))
         soon = now - self._alerts_s < _ALERTS_S
@@ -142,19 +142,18 @@ class Opcua:
             self._background.call(self._show_health(desk.health))
         return min(waits)
 
-    def _reject(self, passing: Sequence[Passing], now: float) -> float:
-        assert self._rejector is not None  # noqa: S101
-        self._rejector.count(self._background.call(self._device["Encoder"].read_value()), now)
+    def _reject(self, rejector: Rejector, passing: Sequence[Passing], now: float) -> float:
+        rejector.count(self._background.call(self._device["Encoder"].read_value()), now)
         for one in passing:
-            self._rejector.see(one.camera, one.result, one.captured_mono_s, now)
-        if self._rejector.counted != self._encoder_seen:
-            self._encoder_seen = self._rejector.counted
+            rejector.see(one.camera, one.result, one.captured_mono_s, now)
+        if rejector.counted != self._encoder_seen:
+            self._encoder_seen = rejector.counted
             self._background.call(self._device["EncoderSeen"].write_value(self._encoder_seen, ua.VariantType.UInt32))
-        level = self._rejector.level(now)
+        level = rejector.level(now)
         if level != self._reject_level:
             self._reject_level = level
             self._background.call(self._device["Reject"].write_value(level))
-        return self._rejector.wait_s(now)
+        return rejector.wait_s(now)
 
     # --- on the background's thread
 
