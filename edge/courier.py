@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from edge.clock import Clock
-    from edge.mqtt.link import Backoff
     from edge.outbox import Stored
 
 log = logging.getLogger(__name__)
@@ -148,13 +147,13 @@ class Courier:
     """
 
     def __init__(
-        self, name: str, peer: Callable[[], Peer], *, outbox_path: Path, clock: Clock, backoff: Backoff
+        self, name: str, peer: Callable[[], Peer], *, outbox_path: Path, clock: Clock, pause_s: Callable[[int], float]
     ) -> None:
         self._name = name
         self._make_peer = peer
         self._outbox_path = outbox_path
         self._clock = clock
-        self._backoff = backoff
+        self._pause_s = pause_s  # by failures in a row
         self._belt = Belt()
         self._health: Mapping[str, Any] = {}
         self._stopping = threading.Event()
@@ -212,7 +211,7 @@ class Courier:
                 log.exception("sink %s failed in an unforeseen way", self._name)
                 self._report(connected=False, detail=f"unforeseen: {error}")
             failures = 0 if self._status["published"] > before else failures + 1
-            self._stopping.wait(self._backoff.delay_s(failures))
+            self._stopping.wait(self._pause_s(failures))
 
     def _serve(self) -> None:
         with Follower(self._outbox_path, self._name) as follower:

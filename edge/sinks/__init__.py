@@ -26,6 +26,8 @@ KINDS = (
 )  # fmt: skip
 """All but MQTT, which the daemon opens itself. A kind that needs more packages has them in the extra of its name."""
 
+_BACKOFF = Backoff()
+
 
 class Sink(Protocol):
     """Delivers the outbox's alerts from a thread of its own; every method may be called from any thread."""
@@ -76,7 +78,7 @@ class Site:
         return self.state_dir / "evidence"
 
 
-def create(name: str, config: SinkConfig, site: Site, backoff: Backoff | None = None) -> Courier:
+def create(name: str, config: SinkConfig, site: Site, backoff: Backoff = _BACKOFF) -> Courier:
     """Make the sink `name`. Raises ConfigError when a setting is wrong or a package is not installed."""
     make_peer(name, config, site)
     return Courier(
@@ -84,7 +86,7 @@ def create(name: str, config: SinkConfig, site: Site, backoff: Backoff | None = 
         lambda: make_peer(name, config, site),
         outbox_path=site.state_dir / "outbox.sqlite",
         clock=site.clock,
-        backoff=backoff or Backoff(),
+        pause_s=backoff.delay_s,
     )
 
 

@@ -66,7 +66,7 @@ def peer() -> Scripted:
 
 
 def courier(tmp_path: Path, peer: Scripted) -> Courier:
-    return Courier("it", lambda: peer, outbox_path=tmp_path / "outbox.sqlite", clock=CLOCK, backoff=QUICK)
+    return Courier("it", lambda: peer, outbox_path=tmp_path / "outbox.sqlite", clock=CLOCK, pause_s=QUICK.delay_s)
 
 
 def test_whatever_the_other_side_raises_is_told_and_it_is_opened_anew(
