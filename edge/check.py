@@ -1,4 +1,4 @@
-"""Check: try the model, every camera and the broker of a configuration, each in a process that can be given up."""
+"""Check: try the model, every camera, the broker and every sink of a configuration, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from edge import cameras
 from edge.bundle import open_bundle
+from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
 from edge.payload import Context
 from edge.segment import open_segmenter
 from edge.selftest import selftest
+from edge.sinks import Site, make_peer
 from edge.sinks.mqtt import try_broker
 from edge.supervise import SPAWN
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 _MODEL_S = 180.0
 _BROKER_S = 10.0
+_SINK_S = 20.0
+_OURS = ("modbus", "opcua", "gpio", "sparkplug")
+"""Sinks whose port, line or name the running daemon holds: only their settings are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,7 @@ def check(config: Config) -> list[Finding]:
         findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera))
     if config.mqtt:
         findings.append(_try("broker", _BROKER_S, _reach_broker, config.mqtt, config.device))
-    return findings
+    return findings + [_try(f"sink {name}", _SINK_S, _reach_sink, name, config) for name in config.sinks]
 
 
 def _try(what: str, limit_s: float, action: Callable[..., str], *args: Any) -> Finding:
@@ -85,6 +90,16 @@ def _read_camera(config: CameraConfig) -> str:
     if picture is None:
         raise EdgeloupeError(f"{config.source}: has no pictures")
     return f"{config.source}: {picture.shape[1]}x{picture.shape[0]}"
+
+
+def _reach_sink(name: str, config: Config) -> str:
+    sink = config.sinks[name]
+    site = Site.of(config, SystemClock())
+    peer = make_peer(name, sink, site)
+    if sink.kind in _OURS:
+        return f"{peer}: its settings are right; what it needs was not touched"
+    with peer:
+        return f"{peer}: is there"
 
 
 def _reach_broker(config: MqttConfig, device: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from edge import strict_yaml
 from edge.errors import ConfigError
+from edge.sink_config import SinkConfig, SparkplugConfig
 from edge.strict_yaml import Strict
 from edge.topics import RESERVED
 
@@ -204,8 +205,19 @@ class Config(Strict):
     picture: PictureConfig = PictureConfig()
     alerts: AlertConfig = AlertConfig()
     mqtt: MqttConfig | None = None
+    sinks: dict[Slug, SinkConfig] = Field(default={}, description="by a name of one's own")
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
+
+    @model_validator(mode="after")
+    def _sinks_fit(self) -> Config:
+        for name, sink in self.sinks.items():
+            if isinstance(sink, SparkplugConfig) and self.mqtt is None:
+                raise ValueError(f"sinks.{name} goes through the broker: add section mqtt")
+            reject = getattr(sink, "reject", None)
+            if reject is not None and reject.camera not in self.cameras:
+                raise ValueError(f"sinks.{name}.reject.camera = {reject.camera!r}: is none of cameras")
+        return self
 
 
 def load_config(path: Path) -> Config:

@@ -16,11 +16,13 @@ from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxDamagedError, OutboxError
 from edge.evidence import EvidenceStore
 from edge.fold import squeeze
+from edge.follow import Places
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.notify import notify, watchdog_interval_s
 from edge.orders import Orders
 from edge.outbox import Outbox
 from edge.room import Room
+from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
 from edge.supervise import SPAWN, Supervised
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import Config, MqttConfig
+    from edge.courier import Courier
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._stopping = threading.Event()
         storage = config.storage
+        self._outbox_path = storage.state_dir / "outbox.sqlite"
         self._evidence = EvidenceStore(storage.state_dir / "evidence")
         self._evidence_bytes = 0
         self._core: Connection | None = None  # our end towards the worker
@@ -81,7 +85,7 @@ class Daemon:
         config = self._config
         with contextlib.ExitStack() as stack:
             self._prepare_folders(stack)
-            self._outbox = stack.enter_context(Outbox(config.storage.state_dir / "outbox.sqlite", self._clock))
+            self._outbox = stack.enter_context(Outbox(self._outbox_path, self._clock))
             if self._outbox.recovered:
                 log.error("%s", self._outbox.recovered)
             ballast_bytes = config.storage.ballast_mb << 20
@@ -89,6 +93,9 @@ class Daemon:
             self._open_slots(stack)
             self._health = DeviceHealth(config.device, config.cameras, config.storage.state_dir, self._clock)
             self._sink = stack.enter_context(self._make_sink(config.mqtt)) if config.mqtt else None
+            self._couriers = self._make_couriers()
+            for courier in self._couriers.values():
+                stack.enter_context(courier)
             self._children = self._make_children()
             self._orders = Orders(config, self._children, self._evidence, self._sink, self._clock)
             stack.callback(self._stop_children)
@@ -132,7 +139,11 @@ class Daemon:
         storage = self._config.storage
         try:
             self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20)
-            self._outbox.prune(storage.replay_days * 86_400, keep_bytes=storage.replay_mb << 20)
+            taken = Places(self._outbox_path).hindmost(self._couriers)
+            if self._config.mqtt is None:  # nobody acknowledges: it is enough that every sink has them
+                told = self._outbox.pending(MOST_AT_ONCE * 100)
+                self._outbox.acknowledge(row.seq for row in told if taken is None or row.seq <= taken)
+            self._outbox.prune(storage.replay_days * 86_400, keep_bytes=storage.replay_mb << 20, taken=taken)
         except OutboxDamagedError:
             raise
         except (OSError, OutboxError) as error:
@@ -184,6 +195,8 @@ class Daemon:
         self._health.storage_detail = ""
         if self._sink:
             self._sink.wake()
+        for courier in self._couriers.values():
+            courier.wake()
 
     def _heed(self, message: Mapping[str, Any]) -> None:
         now = self._clock.monotonic_s()
@@ -204,6 +217,8 @@ class Daemon:
                     self._sink.set_verdict(camera, result["result_evaluation"])
                     if self._config.mqtt is not None and self._config.mqtt.publish_results:
                         self._sink.publish_result(camera, result)
+                for courier in self._couriers.values():
+                    courier.pass_on(camera, result)
 
     def _heed_orders(self) -> None:
         """Do what operators asked for. Raises OutboxDamagedError when the sink met damage: the core starts anew."""
@@ -293,9 +308,13 @@ class Daemon:
             config,
             device=self._config.device,
             cameras=list(self._config.cameras),
-            outbox_path=self._config.storage.state_dir / "outbox.sqlite",
+            outbox_path=self._outbox_path,
             clock=self._clock,
         )
+
+    def _make_couriers(self) -> dict[str, Courier]:
+        site = Site.of(self._config, self._clock)
+        return {name: create(name, sink, site) for name, sink in self._config.sinks.items()}
 
     def _tell_health(self) -> None:
         outbox = self._look_at_store()
@@ -304,6 +323,7 @@ class Daemon:
             mqtt |= self._sink.status()
         told = self._health.told(
             mqtt={**mqtt, "pending": outbox["pending"]},
+            sinks={name: courier.status() for name, courier in self._couriers.items()},
             outbox=outbox,
             evidence_bytes=self._evidence_bytes,
             processes={"core": os.getpid(), **{name: child.pid for name, child in self._children.items()}},
@@ -311,6 +331,8 @@ class Daemon:
         self._health_slot.write(told, {})
         if self._sink:
             self._sink.set_state(told)
+        for courier in self._couriers.values():
+            courier.set_state(told)
 
     def _look_at_store(self) -> dict[str, Any]:
         """Tell about the outbox, as it was last seen when it can't be read. Raises OutboxDamagedError."""

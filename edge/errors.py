@@ -43,3 +43,11 @@ class OutboxFullError(OutboxError):
 
 class OutboxDamagedError(OutboxError):
     """The alert store's file is broken: it is salvaged when the daemon starts again."""
+
+
+class SinkError(EdgeloupeError):
+    """The other side of a sink can't be reached, or fails; it is tried again."""
+
+
+class RefusedError(SinkError):
+    """The other side is there and does not want this alert, whatever it may say to the next one."""

@@ -111,6 +111,7 @@ class DeviceHealth:
         self,
         *,
         mqtt: Mapping[str, Any],
+        sinks: Mapping[str, Mapping[str, Any]],
         outbox: Mapping[str, Any],
         evidence_bytes: int,
         processes: Mapping[str, int | None],
@@ -130,6 +131,7 @@ class DeviceHealth:
             "model": self.model,
             "cameras": {name: camera.told(now) for name, camera in self.cameras.items()},
             "mqtt": dict(mqtt),
+            "sinks": {name: dict(status) for name, status in sinks.items()},
             "outbox": dict(outbox),
             "storage": {
                 "free_bytes": free,

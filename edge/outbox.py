@@ -296,13 +296,15 @@ class Outbox(OutboxDrain):
             self._high_water.use(self._epoch, self._last)
         return seqs
 
-    def prune(self, keep_s: float, keep_rows: int = KEEP_ROWS, keep_bytes: int = KEEP_BYTES) -> int:
+    def prune(
+        self, keep_s: float, keep_rows: int = KEEP_ROWS, keep_bytes: int = KEEP_BYTES, taken: int | None = None
+    ) -> int:
         """Delete delivered alerts older than `keep_s` seconds, and the oldest beyond `keep_bytes`; give how many went.
 
-        A part at a time, so call it regularly. The newest `keep_rows` stay whatever their age and size, and so does
-        the last message of an alert that has not ended. Raises OutboxError.
+        A part at a time, so call it regularly. The newest `keep_rows` stay whatever their age and size, and so do the
+        last message of an alert that has not ended and, if given, all above `taken`. Raises OutboxError.
         """
-        upto = self._last - keep_rows
+        upto = min(self._last - keep_rows, self._last if taken is None else taken)
         gone = self._delete_delivered(upto, self._clock.wall_s() - keep_s)
         return gone + (self._delete_delivered(upto) if self.size_bytes > keep_bytes else 0)
 

@@ -30,14 +30,17 @@ class Appliance:
 
     def __init__(self, folder: Path, bundle: Path, source: str, **options: Any) -> None:
         env = options.pop("env", {})
-        config = {
+        sections: dict[str, Any] = {
+            section: options.pop(section) for section in ("mqtt", "sinks") if section in options
+        }
+        config: dict[str, Any] = {
             "device": "test",
             "model": {"bundle": str(bundle)},
             "rules": {"spot": {"min_area_px": 20}},
             "alerts": {"clear": 1},
             "storage": {"state_dir": str(folder / "state"), "runtime_dir": str(folder / "run")},
             "web": {"enabled": False},
-            **({"mqtt": options.pop("mqtt")} if "mqtt" in options else {}),
+            **sections,
             "cameras": {"c": {"source": source, **options}},
         }
         self.folder = folder

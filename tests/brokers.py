@@ -41,12 +41,12 @@ asyncio.run(run())
 """
 
 
-def until(true: Callable[[], object], what: str = "") -> None:
+def until(true: Callable[[], object], what: str = "", patience_s: float = PATIENCE_S) -> None:
     """Wait for a condition; fail when it does not come about."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not true():
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {PATIENCE_S:.0f} s in vain {what}")
+            pytest.fail(f"waited {patience_s:.0f} s in vain {what}")
         time.sleep(0.01)
 
 

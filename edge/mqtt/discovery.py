@@ -1,21 +1,27 @@
 """Discovery: how the device introduces itself to Home Assistant, in one retained message.
 
 The format is that of https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload. Counters come from
-the `metrics` topic, `cameras.<name>.inspected`, `.verdicts` and `.inference_s`.
+the `metrics` topic, `cameras.<name>.inspected`, `.verdicts` and `.inference_s`; the newest release of the model is
+`next_model` of the `state` topic where there is one, else the present one.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__
 from edge.inspection import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from edge.topics import Topics
 
+Component = dict[str, Any]
+"""What Home Assistant calls one of the things that make an entity."""
+
+_LATEST = "{{ (value_json.next_model or value_json.model).release if value_json.model else '' }}"
 _PROBLEM = "{{ {'OK': 'OFF', 'NotOK': 'ON'}.get(value, 'None') }}"  # None: unknown; a doubt is no all-clear
 
 
@@ -29,27 +35,34 @@ def birth_topic(prefix: str) -> str:
     return f"{prefix}/status"
 
 
-def introduction(topics: Topics, cameras: Sequence[str], model: str | None = None) -> dict[str, Any]:
-    """Write the introduction of a device with its cameras."""
-    components: dict[str, Any] = {
-        "connectivity": {  # has no availability of its own, or it would be unavailable instead of off
-            "platform": "binary_sensor",
-            "unique_id": f"{_id(topics.device)}_connectivity",
-            "name": "Connection",
-            "device_class": "connectivity",
-            "entity_category": "diagnostic",
-            "state_topic": topics.availability,
-            "payload_on": "online",
-            "payload_off": "offline",
-        }
-    }
+def introduction(
+    topics: Topics,
+    cameras: Sequence[str],
+    model: str | None = None,
+    *,
+    recipes: Sequence[str] = (),
+    pictures: Collection[str] = (),
+) -> dict[str, Any]:
+    """Write the introduction of a device with its cameras.
+
+    Args:
+        topics: of the device.
+        cameras: each has its entities.
+        model: the network's name.
+        recipes: those that can be selected; without any there is nothing to select.
+        pictures: cameras whose pictures are published.
+    """
+    components = {"connectivity": _connectivity(topics)}
+    own = {**_device(topics, model), **({"recipe": _recipe(topics, recipes)} if recipes else {})}
     for camera in cameras:
-        for key, component in _camera(topics, camera).items():
-            components[f"{camera}_{key}"] = {
-                "unique_id": f"{_id(topics.device)}_{camera}_{key}",
-                "availability_topic": topics.availability,
-                **component,
-            }
+        found = _camera(topics, camera) | ({"picture": _picture(topics, camera)} if camera in pictures else {})
+        own |= {f"{camera}_{key}": component for key, component in found.items()}
+    for key, component in own.items():
+        components[key] = {
+            "unique_id": f"{_id(topics.device)}_{key}",
+            "availability_topic": topics.availability,
+            **component,
+        }
     return {
         "device": {
             "identifiers": [_id(topics.device)],
@@ -64,7 +77,56 @@ def introduction(topics: Topics, cameras: Sequence[str], model: str | None = Non
     }
 
 
-def _camera(topics: Topics, camera: str) -> Mapping[str, Mapping[str, Any]]:
+def _connectivity(topics: Topics) -> Component:
+    return {  # has no availability of its own, or it would be unavailable instead of off
+        "platform": "binary_sensor",
+        "unique_id": f"{_id(topics.device)}_connectivity",
+        "name": "Connection",
+        "device_class": "connectivity",
+        "entity_category": "diagnostic",
+        "state_topic": topics.availability,
+        "payload_on": "online",
+        "payload_off": "offline",
+    }
+
+
+def _device(topics: Topics, model: str | None) -> dict[str, Component]:
+    return {
+        "health": {
+            "platform": "binary_sensor",
+            "name": "Health",
+            "device_class": "problem",
+            "entity_category": "diagnostic",
+            "state_topic": topics.state,
+            "value_template": "{{ 'OFF' if value_json.health.ready else 'ON' }}",
+            "json_attributes_topic": topics.state,
+            "json_attributes_template": "{{ {'reasons': value_json.health.reasons} | tojson }}",
+        },
+        "alerts": _count(topics.state, "Alerts", "{{ value_json.last_seq }}"),
+        "pending": {
+            "platform": "sensor",
+            "name": "Alerts to be delivered",
+            "state_class": "measurement",
+            "entity_category": "diagnostic",
+            "state_topic": topics.metrics,
+            "value_template": "{{ value_json.outbox.pending }}",
+        },
+        "model": {
+            "platform": "update",
+            "name": "Model",
+            "title": model or "Model",
+            "entity_category": "config",
+            "state_topic": topics.state,
+            "value_template": "{{ value_json.model.release if value_json.model else '' }}",
+            "latest_version_topic": topics.state,
+            "latest_version_template": _LATEST,
+            "command_topic": topics.command("reload_model"),
+            "payload_install": _command(),
+        },
+    }
+
+
+def _camera(topics: Topics, camera: str) -> dict[str, Component]:
     verdict = topics.camera(camera, "verdict")
     here = f"value_json.cameras['{camera}']"
     return {
@@ -89,8 +151,15 @@ def _camera(topics: Topics, camera: str) -> Mapping[str, Mapping[str, Any]]:
             "state_topic": topics.camera(camera, "status"),
             "value_template": "{{ value_json.state if value_json is mapping else value }}",
         },
-        "inspected": _count(topics, f"{camera} inspected", f"{{{{ {here}.inspected }}}}"),
-        "not_ok": _count(topics, f"{camera} not OK", f"{{{{ {here}.verdicts.NotOK | default(0) }}}}"),
+        "inspected": _count(topics.metrics, f"{camera} inspected", f"{{{{ {here}.inspected }}}}"),
+        **{
+            key: _count(topics.metrics, f"{camera} {words}", f"{{{{ {here}.verdicts.{name} | default(0) }}}}")
+            for key, words, name in (
+                ("ok", "OK", "OK"),
+                ("not_ok", "not OK", "NotOK"),
+                ("not_decidable", "not decidable", "NotDecidable"),
+            )
+        },
         "inference": {
             "platform": "sensor",
             "name": f"{camera} inference time",
@@ -102,17 +171,48 @@ def _camera(topics: Topics, camera: str) -> Mapping[str, Mapping[str, Any]]:
             "state_topic": topics.metrics,
             "value_template": f"{{{{ {here}.inference_s }}}}",
         },
+        "trigger": {
+            "platform": "button",
+            "name": f"{camera} trigger",
+            "command_topic": topics.command("trigger"),
+            "payload_press": _command(camera=camera),
+        },
     }
 
 
-def _count(topics: Topics, name: str, template: str) -> Mapping[str, Any]:
+def _picture(topics: Topics, camera: str) -> Component:
+    return {
+        "platform": "image",
+        "name": f"{camera} picture",
+        "image_topic": topics.camera(camera, "image"),
+        "content_type": "image/jpeg",
+    }
+
+
+def _recipe(topics: Topics, recipes: Sequence[str]) -> Component:
+    return {
+        "platform": "select",
+        "name": "Recipe",
+        "options": list(recipes),
+        "state_topic": topics.state,
+        "value_template": "{{ value_json.recipe_id }}",
+        "command_topic": topics.command("prepare_recipe"),
+        "command_template": '{"recipe_id": {{ value | tojson }}, "correlation": "home-assistant"}',
+    }
+
+
+def _count(topic: str, name: str, template: str) -> Component:
     return {
         "platform": "sensor",
         "name": name,
         "state_class": "total_increasing",
-        "state_topic": topics.metrics,
+        "state_topic": topic,
         "value_template": template,
     }
+
+
+def _command(**fields: str) -> str:
+    return json.dumps({**fields, "correlation": "home-assistant"})
 
 
 def _id(device: str) -> str:

@@ -1,23 +1,32 @@
-"""Sinks: who delivers alerts; every other file here is one of them."""
+"""Sinks by name: who delivers alerts; every other file here is one of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self, TypedDict
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, Self
+
+from edge.courier import Courier, Peer, SinkStatus
+from edge.errors import ConfigError
+from edge.mqtt.link import Backoff
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
+    from typing import Any
 
+    from edge.clock import Clock
+    from edge.config import Config, MqttConfig
+    from edge.sink_config import SinkConfig
 
-class SinkStatus(TypedDict):
-    """How delivery goes."""
+__all__ = ["KINDS", "Sink", "SinkStatus", "Site", "create", "make_peer"]
 
-    connected: bool
-    detail: str  # one line for people: what is wrong, or how it is connected
-    protocol: str | None  # MQTT: 5 or 3.1.1
-    published: int  # alerts taken by the other side since the start
-    in_flight: int  # alerts sent and not answered
-    refused: int  # answers that were no since the start
-    dropped: int  # passing results that could not be sent in time
+KINDS = (
+    "webhook", "email", "syslog", "file", "modbus", "opcua", "gpio", "sparkplug", "kafka", "nats", "s3"
+)  # fmt: skip
+"""All but MQTT, which the daemon opens itself. A kind that needs more packages has them in the extra of its name."""
+
+_BACKOFF = Backoff()
 
 
 class Sink(Protocol):
@@ -40,3 +49,54 @@ class Sink(Protocol):
     def status(self) -> SinkStatus:
         """Say how delivery goes."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a sink may need to know of the device it stands in."""
+
+    device: str
+    cameras: tuple[str, ...]
+    state_dir: Path
+    clock: Clock
+    mqtt: MqttConfig | None = None
+
+    @classmethod
+    def of(cls, config: Config, clock: Clock) -> Self:
+        """Take it from the device's configuration."""
+        return cls(
+            device=config.device,
+            cameras=tuple(config.cameras),
+            state_dir=config.storage.state_dir,
+            clock=clock,
+            mqtt=config.mqtt,
+        )
+
+    @property
+    def evidence(self) -> Path:
+        """The folder of pictures; an alert's `evidence` is relative to it."""
+        return self.state_dir / "evidence"
+
+
+def create(name: str, config: SinkConfig, site: Site, backoff: Backoff = _BACKOFF) -> Courier:
+    """Make the sink `name`. Raises ConfigError when a setting is wrong or a package is not installed."""
+    make_peer(name, config, site)
+    return Courier(
+        name,
+        lambda: make_peer(name, config, site),
+        outbox_path=site.state_dir / "outbox.sqlite",
+        clock=site.clock,
+        pause_s=backoff.delay_s,
+    )
+
+
+def make_peer(name: str, config: SinkConfig, site: Site) -> Peer:
+    """Make the other side of the sink `name`; entering it connects. Raises ConfigError as `create` does."""
+    try:
+        module: Any = import_module(f"edge.sinks.{config.kind}")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"sinks.{name}: package {error.name!r} is not installed: pip install 'edgeloupe[{config.kind}]'"
+        ) from error
+    peer: Peer = module.create(name, config, site)
+    return peer

@@ -107,13 +107,14 @@ class FakeDevice:
     def tell(self, *, age_s: float = 0.0) -> None:
         """Publish the health, as if it had been `age_s` ago."""
         mqtt = {"configured": True, "connected": True, "detail": "", "protocol": 5, "published": 7, "pending": 0}
+        sinks = {"erp": {"connected": True, "detail": "", "published": 5, "refused": 1, "behind": 2}}
         names = ("epoch", "first_seq", "last_seq")
         outbox = {name: getattr(self._committed, name) for name in names}
         outbox["pending"] = self._committed.pending_count
         with self._lock:
             for camera in self.health.cameras.values():
                 camera.fps = camera.fps or _SLOW_FPS
-            told = self.health.told(mqtt=mqtt, outbox=outbox, evidence_bytes=4096, processes={})
+            told = self.health.told(mqtt=mqtt, sinks=sinks, outbox=outbox, evidence_bytes=4096, processes={})
             self._told.write({**told, "written_mono_s": told["written_mono_s"] - age_s}, {})
 
     def _inspect(self, camera: str, drawn: Drawn, age_s: float) -> tuple[dict[str, Any], Inspection]:

@@ -47,7 +47,11 @@ def exposition(told: Told) -> str:
     build.add(1, version=__version__)
     families = [core_up, build]
     if told.answering:
-        families += [*_device(told), *_cameras(told.document.get("cameras") or {})]
+        families += [
+            *_device(told),
+            *_sinks(told.document.get("sinks") or {}),
+            *_cameras(told.document.get("cameras") or {}),
+        ]
     return "".join(family.text() for family in families)
 
 
@@ -81,6 +85,19 @@ def _device(told: Told) -> list[Metric]:
     heat = Metric("cpu_temperature_celsius", "gauge", "The hottest thermal zone.")
     heat.add(document.get("cpu_temperature_c"))
     return [ready, start, model, connected, published, pending, last, free, evidence, memory, heat]
+
+
+def _sinks(sinks: Mapping[str, Mapping[str, Any]]) -> list[Metric]:
+    connected = Metric("sink_connected", "gauge", "Whether the other side of a sink is reached.")
+    taken = Metric("sink_alerts_total", "counter", "Alerts the other side of a sink took since the start.")
+    behind = Metric("sink_pending", "gauge", "Alerts committed that a sink has not delivered.")
+    refused = Metric("sink_refused_total", "counter", "Refusals by the other side of a sink since the start.")
+    for name, sink in sinks.items():
+        connected.add(sink.get("connected"), sink=name)
+        taken.add(sink.get("published"), sink=name)
+        behind.add(sink.get("behind"), sink=name)
+        refused.add(sink.get("refused"), sink=name)
+    return [connected, taken, behind, refused]
 
 
 _CAMERA_GAUGES = {

@@ -8,6 +8,7 @@ import pytest
 
 from edge.config import load_config
 from edge.errors import ConfigError
+from edge.sink_config import WebhookConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,3 +109,54 @@ def test_a_password_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     assert mqtt is not None
     with pytest.raises(ConfigError, match=r"mqtt\.password_file = nowhere"):
         mqtt.password()
+
+
+SINKS = """sinks:
+  erp: {kind: webhook, url: "https://erp.example/alerts"}
+  plc: {kind: modbus, reject: {camera: belt, distance_mm: 350, speed_mm_s: 200}}
+"""
+
+
+def test_sinks_have_names_of_ones_own_and_settings_of_their_kind(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD + SINKS))
+    assert {name: sink.kind for name, sink in config.sinks.items()} == {"erp": "webhook", "plc": "modbus"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("url:", "uri:", "sinks.erp.webhook.uri"),
+        ("kind: webhook", "kind: carrier-pigeon", "sinks.erp"),
+        ("https://erp", "ftp://erp", "sinks.erp.webhook.url"),
+        ("https://erp.example/", "https://erp.example:99999/", "sinks.erp.webhook.url"),
+        ("https://erp.example/", "https://user:word@erp.example/", "sinks.erp.webhook.url"),
+        (", speed_mm_s: 200", "", "needs either speed_mm_s or mm_per_count"),
+        ("camera: belt", "camera: press", "sinks.plc.reject.camera = 'press': is none of cameras"),
+    ],
+)
+def test_mistakes_in_sinks_are_told(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    assert before in GOOD + SINKS
+    found = faults(tmp_path, GOOD + SINKS.replace(before, after))
+    assert any(fault in line for line in found), found
+
+
+def test_sparkplug_needs_the_broker(tmp_path: Path) -> None:
+    text = GOOD.replace("mqtt:\n  host: broker\n", "") + "sinks:\n  scada: {kind: sparkplug, group: plant}\n"
+    assert any("sinks.scada goes through the broker: add section mqtt" in line for line in faults(tmp_path, text))
+
+
+def test_a_secret_comes_from_its_file_systemd_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = load_config(write(tmp_path, GOOD + SINKS)).sinks["erp"]
+    assert isinstance(sink, WebhookConfig)
+    assert sink.secret("erp-2") is None
+    monkeypatch.setenv("EDGELOUPE_ERP_2_SECRET", "from the environment")
+    assert sink.secret("erp-2") == "from the environment"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "erp-2-secret").write_text("from systemd\n", encoding="utf-8")
+    assert sink.secret("erp-2") == "from systemd"
+    (tmp_path / "file").write_text("from a file\n", encoding="utf-8")
+    assert sink.model_copy(update={"secret_file": tmp_path / "file"}).secret("erp-2") == "from a file"
+    with pytest.raises(ConfigError, match="give a file that can be read"):
+        sink.model_copy(update={"secret_file": tmp_path / "none"}).secret("erp-2")

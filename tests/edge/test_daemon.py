@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -20,6 +21,8 @@ import pytest
 from edge.capture import state_slot
 from edge.slot import Slot
 from tests.appliance import Appliance, draw_parts, runs
+from tests.brokers import free_port
+from tests.peers import HttpServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,3 +252,51 @@ def test_the_state_of_a_camera_is_told_in_its_slot(start: Start) -> None:
         snapshot = slot.newest()
     assert snapshot is not None
     assert snapshot.meta["frames"] >= 1
+
+
+def test_every_sink_gets_every_alert_though_others_fail_and_the_daemon_is_killed(
+    start: Start, parts: Path, tmp_path: Path
+) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+
+    def lines() -> list[str]:
+        paths = sorted((tmp_path / "out").glob("*"))
+        return [line for path in paths for line in path.read_text("utf-8").splitlines()]
+
+    with HttpServer(free_port()) as server, socket.create_server(("127.0.0.1", 0)) as taken:
+        server.answers = [500, 0]
+        sinks = {
+            "erp": {"kind": "webhook", "url": f"http://127.0.0.1:{server.port}/"},
+            "log": {"kind": "file", "folder": str(tmp_path / "out")},
+            "away": {"kind": "syslog", "to": f"tcp://{nowhere}"},
+            "plc": {"kind": "modbus", "port": taken.getsockname()[1]},
+        }
+        appliance = start(f"file:{parts}", alert_per="part", loop=True, fps=20, sinks=sinks)
+        appliance.wait_for(lambda: len(server.taken) >= 4)
+        appliance.kill_and_restart()
+        before = appliance.alerts()[-1]["seq"]
+        appliance.wait_for(lambda: server.taken[-1] > before + 4)
+        appliance.wait_for(lambda: len(lines()) > before + 4)
+        told = appliance.health()["sinks"]
+        assert appliance.stop() == 0
+    taken_once = list(dict.fromkeys(server.taken))
+    assert taken_once == list(range(1, len(taken_once) + 1))  # some came twice, none is missing, in order
+    assert [json.loads(line)["seq"] for line in lines()] == list(range(1, len(lines()) + 1))
+    assert "refused" in told["away"]["detail"]
+    assert not told["away"]["connected"]
+    assert told["away"]["behind"] >= before
+    assert "can't listen" in told["plc"]["detail"]
+
+
+def test_a_sink_whose_settings_are_wrong_is_one_line_at_the_start(start: Start, parts: Path) -> None:
+    sinks = {"line": {"kind": "opcua", "username": "plc"}}
+    assert start(f"file:{parts}", sinks=sinks).process.wait(60) == 2
+
+
+def test_without_a_broker_alerts_that_every_sink_has_do_not_stay_pending(start: Start, tmp_path: Path) -> None:
+    sinks = {"log": {"kind": "file", "folder": str(tmp_path / "out")}}
+    appliance = start("synthetic:plain,red,plain,plain,plain", fps=20, sinks=sinks)
+    appliance.wait_for(lambda: len(appliance.alerts()) == 2)
+    assert appliance.stop() == 0
+    again = start("synthetic:plain", fps=20, sinks=sinks)  # room is made at the start, and every minute
+    again.wait_for(lambda: again.health().get("outbox", {}).get("pending") == 0)

@@ -53,7 +53,7 @@ def test_a_device_is_ready_when_model_and_cameras_are(tmp_path: Path) -> None:
     health.cameras["b"].state, health.cameras["b"].detail = "failed", "unplugged"
     assert health.reasons() == ["camera b: failed: unplugged"]
     health.cameras["b"].state = "finished"
-    told = health.told(mqtt={}, outbox={}, evidence_bytes=0, processes={"core": 1, "web": None})
+    told = health.told(mqtt={}, sinks={}, outbox={}, evidence_bytes=0, processes={"core": 1, "web": None})
     assert told["ready"]
     assert told["processes"].keys() == {"core"}
 

@@ -70,3 +70,22 @@ def test_a_rule_for_a_class_the_model_lacks_is_a_fault(tmp_path: Path, scripted_
     del base["mqtt"]
     _, rows = check(tmp_path, base)
     assert rows["model"]["detail"] == "rules.rust: the model has no such class, only good, spot"
+
+
+def test_sinks_are_tried_and_those_the_daemon_itself_serves_only_looked_at(
+    tmp_path: Path, scripted_bundle: Path
+) -> None:
+    base = config(scripted_bundle, "synthetic:plain", free_port())
+    del base["mqtt"]
+    base["sinks"] = {
+        "erp": {"kind": "webhook", "url": f"http://127.0.0.1:{free_port()}/"},
+        "log": {"kind": "file", "folder": str(tmp_path / "out")},
+        "plc": {"kind": "modbus", "port": 1},
+        "scada": {"kind": "opcua", "username": "plc"},
+    }
+    code, rows = check(tmp_path, base)
+    assert code == 1
+    assert rows["sink log"]["detail"] == f"{tmp_path}/out: is there"
+    assert "refused" in rows["sink erp"]["detail"]
+    assert rows["sink plc"]["ok"]
+    assert "has no password" in rows["sink scada"]["detail"]

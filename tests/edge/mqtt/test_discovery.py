@@ -29,9 +29,24 @@ def test_it_has_a_device_an_origin_and_components_with_unique_names() -> None:
     assert told["device"]["model"] == "leaf"
     assert told["origin"]["name"] == "edgeloupe"
     components = told["components"].values()
-    assert all(component["platform"] in ("sensor", "binary_sensor") for component in components)
+    kinds = {component["platform"] for component in components}
+    assert kinds == {"sensor", "binary_sensor", "button", "update"}
     names = [component["unique_id"] for component in components]
-    assert len(names) == len(set(names)) == 1 + 2 * 6
+    assert len(names) == len(set(names)) == 1 + 4 + 2 * 9
+
+
+def test_recipes_and_pictures_are_offered_where_there_are_any() -> None:
+    told = introduction(TOPICS, ["belt", "press_2"], recipes=["leaf", 'a "b"'], pictures=["belt"])["components"]
+    assert told["recipe"]["options"] == ["leaf", 'a "b"']
+    assert told["recipe"]["command_topic"] == "plant/edgeloupe/line-3/cmd/prepare_recipe"
+    assert told["belt_picture"]["image_topic"] == "plant/edgeloupe/line-3/belt/image"
+    assert "press_2_picture" not in told
+
+
+def test_buttons_ask_for_what_they_are_named_after() -> None:
+    trigger = introduce()["components"]["belt_trigger"]
+    assert trigger["command_topic"] == "plant/edgeloupe/line-3/cmd/trigger"
+    assert json.loads(trigger["payload_press"]) == {"camera": "belt", "correlation": "home-assistant"}
 
 
 def test_every_camera_has_verdict_problem_counts_and_time() -> None:
@@ -58,8 +73,9 @@ def test_everything_but_the_connection_itself_depends_on_the_availability() -> N
 
 def test_its_templates_name_what_the_metrics_hold() -> None:
     metrics = CameraHealth().told(0.0)
-    templates = [c["value_template"] for c in introduce()["components"].values() if c["state_topic"] == TOPICS.metrics]
-    assert len(templates) == 6
+    told = [c for key, c in introduce()["components"].items() if key.startswith(("belt", "press_2"))]
+    templates = [c["value_template"] for c in told if c.get("state_topic") == TOPICS.metrics]
+    assert len(templates) == 10
     for template in templates:
         path = re.search(r"cameras\['[a-z0-9_-]+'\]\.([A-Za-z_.]+)", template)
         assert path is not None

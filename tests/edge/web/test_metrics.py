@@ -66,6 +66,15 @@ def test_what_happened_is_counted_by_camera_and_verdict(client: httpx.Client, de
     assert families["edgeloupe_frames_captured_total"] == {'{camera="belt"}': 3}
     assert families["edgeloupe_camera_up"] == {'{camera="belt"}': 1}
     assert families["edgeloupe_outbox_pending"] == {"": 1}
+    told = {
+        name: families[f"edgeloupe_sink_{name}"] for name in ("connected", "alerts_total", "refused_total", "pending")
+    }
+    assert told == {
+        "connected": {'{sink="erp"}': 1},
+        "alerts_total": {'{sink="erp"}': 5},
+        "refused_total": {'{sink="erp"}': 1},
+        "pending": {'{sink="erp"}': 2},
+    }
     assert families["edgeloupe_mqtt_connected"] == {"": 1}
     assert families["edgeloupe_inference_seconds"] == {'{camera="belt"}': 0.011}
     assert 'name="leaf"' in next(iter(families["edgeloupe_model_info"]))
