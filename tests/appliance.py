@@ -30,6 +30,7 @@ class Appliance:
 
     def __init__(self, folder: Path, bundle: Path, source: str, **options: Any) -> None:
         env = options.pop("env", {})
+        others = options.pop("others", {})
         config = {
             "device": "test",
             "model": {"bundle": str(bundle)},
@@ -38,7 +39,7 @@ class Appliance:
             "storage": {"state_dir": str(folder / "state"), "runtime_dir": str(folder / "run")},
             "web": {"enabled": False},
             **({"mqtt": options.pop("mqtt")} if "mqtt" in options else {}),
-            "cameras": {"c": {"source": source, **options}},
+            "cameras": {"c": {"source": source, **options}, **others},
         }
         self.folder = folder
         self.config = folder / "edgeloupe.yaml"
@@ -72,8 +73,8 @@ class Appliance:
             assert time.monotonic() < deadline, f"not within {limit_s} s; health: {json.dumps(self.health())}"
             time.sleep(0.05)
 
-    def camera(self) -> dict[str, Any]:
-        return dict(self.health().get("cameras", {}).get("c", {}))
+    def camera(self, name: str = "c") -> dict[str, Any]:
+        return dict(self.health().get("cameras", {}).get(name, {}))
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

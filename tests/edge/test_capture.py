@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture import frame_slot, run_capture, state_slot
-from edge.config import CameraConfig
+from edge.camera_config import CameraConfig
+from edge.camera_state import state_slot
+from edge.capture import frame_slot, run_capture
+from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.slot import Slot
 from edge.supervise import SPAWN
 
@@ -27,7 +29,14 @@ class Bench:
     def __init__(self, folder: Path, source: str, **options: Any) -> None:
         self.frames = Slot.create(frame_slot(folder, "c"), 1 << 20)
         self.state = Slot.create(state_slot(folder, "c"), 1 << 16)
-        arguments = ("c", CameraConfig(source=source, **options), folder, os.getpid())
+        config = Config(
+            device="test",
+            model=ModelConfig(bundle=folder),
+            rules={"spot": RuleConfig()},
+            cameras={"c": CameraConfig(source=source, **options)},
+            storage=StorageConfig(state_dir=folder, runtime_dir=folder),
+        )
+        arguments = ("c", config, os.getpid())
         self.process = SPAWN.Process(target=run_capture, args=arguments, daemon=True)
         self.process.start()
 
