@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.slot import Slot
     from edge.supervise import Supervised
 
-GRACE_S = 1.0
+GRACE_S = 0.5
 """A camera that is silent is told at once and replaced so much later: its own time-outs mend it sooner."""
 
 

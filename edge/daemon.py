@@ -102,12 +102,12 @@ class Daemon:
             if now >= next_watch:
                 next_watch = now + WATCH_S
                 self._tend_cameras()
-            if now >= next_tend:
-                next_tend = now + TEND_S
                 self._tend_worker(now)
                 for child in self._children.values():
                     if child.tend() and child.name == "worker":
                         self._worker_beat, self._worker_ready = now, False
+            if now >= next_tend:
+                next_tend = now + TEND_S
                 self._tell_health()
             if now >= next_trim:
                 next_trim = now + TRIM_S

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SPAWN = multiprocessing.get_context("spawn")
 _WAIT_S = (0.5, 30.0)
+_AT_ONCE_S = 0.1
 _SOUND_S = 60.0
 """A process that lived this long was sound: the next wait is the shortest again."""
 
@@ -67,7 +68,7 @@ class Supervised:
         self._process.kill()
         self._process.join()
         self.died = False
-        self._gone(self.clock.monotonic_s(), sound=at_once)
+        self._gone(self.clock.monotonic_s(), at_once=at_once)
 
     def stop(self) -> None:
         """End the process for good, gently at first."""
@@ -79,8 +80,8 @@ class Supervised:
                 self._process.join()
             self._process = None
 
-    def _gone(self, now: float, *, sound: bool = False) -> None:
-        sound |= now - self.started_mono_s > _SOUND_S
-        self._start_at = now + (_WAIT_S[0] if sound else self._wait_s)
-        self._wait_s = _WAIT_S[0] if sound else min(2 * self._wait_s, self.longest_wait_s)
+    def _gone(self, now: float, *, at_once: bool = False) -> None:
+        sound = now - self.started_mono_s > _SOUND_S
+        self._start_at = now + (_AT_ONCE_S if at_once else _WAIT_S[0] if sound else self._wait_s)
+        self._wait_s = _WAIT_S[0] if sound or at_once else min(2 * self._wait_s, self.longest_wait_s)
         self._process = None

@@ -64,6 +64,8 @@ class Aravis:
         try:
             camera = library.Camera.new(None if place == "any" else place)
             _set_up(camera, self._config)
+            if camera.is_gv_device():  # raw sockets need a privilege that the service gives up
+                camera.gv_set_stream_options(library.GvStreamOption.PACKET_SOCKET_DISABLED)
             stream = camera.create_stream(None, None)
             payload = camera.get_payload()
             for _ in range(_BUFFERS):

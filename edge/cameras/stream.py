@@ -35,7 +35,7 @@ _PROTOCOLS = {
 _FORMATS = "rtsp,mpjpeg,mpegts,h264,hevc,mov,matroska,flv"
 """Demuxers that read what comes and open nothing else, as playlists would."""
 _CONNECT_S = 2.0
-_GRACE_S = 0.8
+_GRACE_S = 0.25
 """The device calls a camera stalled before we give it up: what resumes soon need not be opened again."""
 _KEPT: dict[str, Codec] = {"mjpeg": "mjpeg", "h264": "h264", "hevc": "hevc"}
 

@@ -30,7 +30,7 @@ class Synthetic:
 
     Pictures: `plain` grey, `red` grey with a red square, `part` grey with a dark square and fine lines, `dark`,
     `bright`, `fault` (magenta), `same` (the last one again); sensor noise is added to all but the last two.
-    Faults: `unplug` fails to open and to read, `end` has no more pictures, `stall` never returns, `crash` ends the
+    Faults: `unplug` and `end` fail to read and then to open, `stall` never returns, `crash` ends the
     process, `torn` a JPEG cut off, `empty` zero bytes, `noise`, `small` another size, `grey` another format,
     `backwards` stamps that go back, `quiet` nothing for now.
     """
@@ -64,10 +64,10 @@ class Synthetic:
         self._expose()
         word = self._word()
         match word:
-            case "" | "end":
+            case "":
                 return Nothing.MORE
-            case "unplug":
-                raise CameraError(f"synthetic:{word}: the script unplugs the camera here")
+            case "unplug" | "end":
+                raise CameraError(f"synthetic:{word}: the script {word}s the camera here")
             case "crash":
                 os._exit(1)
             case "quiet":
