@@ -14,6 +14,8 @@ from edge.errors import ConfigError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.frame import Picture
+
 _FEWEST = 8
 """Corners in a picture that are worth something."""
 _FORM = re.compile(r"(chess|charuco|aruco):(\d+)x(\d+):(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?(?::(DICT_[A-Z0-9_]+))?")
@@ -73,9 +75,15 @@ class Board:
         if self.kind == "charuco":
             corners, ids, _, _ = cv2.aruco.CharucoDetector(self._charuco()).detectBoard(grey)
             return _sighting(self._charuco(), corners, ids)
-        detector = cv2.aruco.ArucoDetector(self._dictionary())
+        exact = cv2.aruco.DetectorParameters()
+        exact.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
+        detector = cv2.aruco.ArucoDetector(self._dictionary(), exact)
         markers, ids, _ = detector.detectMarkers(grey)
         return _sighting(self._grid(), markers, ids)
+
+    def see(self, picture: Picture) -> Sighting | None:
+        """Find the corners in a picture, (H, W, 3) uint8 BGR; None when too few are seen."""
+        return self.find(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8))
 
     def draw(self) -> NDArray[np.uint8]:
         """Draw the board to be printed, 8 pixels to the millimetre, without a margin."""

@@ -36,7 +36,7 @@ DETECTED_S = {word: 5.0 if word == "same" else 2.0 for word in FAULTS}
 RECOVERED_S = 3.0
 _GIVE_UP_S = 30.0
 _FROZEN_S = 3.0  # the default of picture.frozen_s
-_SLACK_S = 0.25  # the word is read once per picture
+_SLACK_S = 0.5  # a picture may be on its way while the word changes, and the machine be busy
 
 
 @dataclass(slots=True)

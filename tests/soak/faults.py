@@ -44,6 +44,8 @@ def main(rounds: int) -> int:
     print(f"steady camera: {calm:.3f} frames/s in peace, {troubled:.3f} meanwhile ({troubled / calm - 1:+.2%})")
     print(f"before: {before}\nafter:  {after}")
     print(f"alerts: {alerts}; pictures called OK in the middle of a fault: {len(figures.ok_while_faulty)}")
+    for result in figures.ok_while_faulty:
+        print(f"  {result['camera']}: {result['frame']}")
     late = sum(int(row[-1]) for row in rows)
     grown = (
         after.processes > before.processes or after.descriptors > before.descriptors or after.threads > before.threads
