@@ -35,7 +35,7 @@ class Packet:
     key: bool  # can be decoded without those before
     width: int
     height: int
-    extradata: bytes = b""  # parameter sets that stand outside the packets
+    extradata: bytes = b""  # parameter sets that stand outside the packets, behind start codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

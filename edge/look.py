@@ -29,13 +29,14 @@ class Look:
     colour: tuple[float, float, float]  # mean blue, green, red
     contrast: float  # standard deviation
     step: float  # mean square difference of neighbours in a row, in squared grey levels
+    rise: float  # the same of neighbours in a column
     variance: float  # of the same pixels
     content: int  # equal for equal pictures
 
     @property
     def correlation(self) -> float:
-        """Correlation of neighbouring pixels: optics make it near 1, noise alone near 0."""
-        return 1.0 - self.step / (2.0 * self.variance) if self.variance > 0 else 1.0
+        """Correlation of neighbouring pixels in the better direction: optics make it near 1, noise alone near 0."""
+        return 1.0 - min(self.step, self.rise) / (2.0 * self.variance) if self.variance > 0 else 1.0
 
     @property
     def sharpness(self) -> float:
@@ -52,6 +53,8 @@ def look_at(picture: Picture) -> Look:
     bands = _bands(picture)
     first, second = bands[:, :-1].astype(np.float32), bands[:, 1:].astype(np.float32)
     step = float(cv2.norm(first, second, cv2.NORM_L2SQR)) / max(first.size, 1)
+    upper, lower = bands[:-1].astype(np.float32), bands[1:].astype(np.float32)
+    rise = float(cv2.norm(upper, lower, cv2.NORM_L2SQR)) / max(upper.size, 1)
     variance = float(cv2.meanStdDev(bands)[1][0, 0]) ** 2
     blue, green, red = (float(value) for value in mean[:, 0])
     return Look(
@@ -59,6 +62,7 @@ def look_at(picture: Picture) -> Look:
         colour=(blue, green, red),
         contrast=float(deviation.mean()),
         step=step,
+        rise=rise,
         variance=variance,
         content=zlib.crc32(bands.data, zlib.crc32(grid.data)),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import CameraError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from edge.frame import Packet
 
 _TIME_BASE = Fraction(1, 1000)
+_PROBED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +67,11 @@ def write_video(kept: Sequence[Kept], path: Path) -> None:
         raise CameraError("clip: PyAV is not installed: pip install 'edgeloupe[streams]'") from error
     if not kept:
         raise CameraError("clip: no encoded picture was kept: is the camera giving any?")
-    first = kept[0].packet
     partial = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with av.open(str(partial), "w", format="mp4") as container:
-            stream = container.add_mux_stream(first.codec, width=first.width, height=first.height)
-            stream.time_base = _TIME_BASE
-            if first.extradata:
-                stream.codec_context.extradata = first.extradata
+            stream = _add_stream(container, kept)
             times = _milliseconds(kept)
             for one, at, after in zip(kept, times, [*times[1:], times[-1] + 1], strict=True):
                 packet = av.Packet(one.packet.data)
@@ -86,6 +84,20 @@ def write_video(kept: Sequence[Kept], path: Path) -> None:
         partial.unlink(missing_ok=True)
         raise OSError(f"{path}: {error}") from error
     partial.replace(path)
+
+
+def _add_stream(container: Any, kept: Sequence[Kept]) -> Any:
+    """Add the stream of these packets; the parameters of H.264 and H.265 are found in the first ones."""
+    import av  # noqa: PLC0415 - as above
+
+    first = kept[0].packet
+    if first.codec == "mjpeg":
+        stream = container.add_mux_stream("mjpeg", width=first.width, height=first.height)
+        stream.time_base = _TIME_BASE
+        return stream
+    begin = first.extradata + b"".join(one.packet.data for one in kept[:_PROBED])
+    with av.open(BytesIO(begin), format=first.codec) as template:
+        return container.add_stream_from_template(template.streams.video[0])
 
 
 def _milliseconds(kept: Sequence[Kept]) -> list[int]:

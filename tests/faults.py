@@ -6,16 +6,15 @@ import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import psutil
-
+from edge.health import resident_bytes
 from tests.appliance import Appliance
 from tests.brokers import Ear, Mosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 FAULTS = {
     "unplug": "failed",
@@ -146,14 +145,17 @@ class FaultyCameras:
 
     def holdings(self) -> Holdings:
         """Count what the daemon and its processes hold."""
-        root = psutil.Process(self.appliance.process.pid)
-        tree = [root, *root.children(recursive=True)]
+        pids = [process["pid"] for process in self.appliance.health()["processes"].values()]
         return Holdings(
-            processes=len(tree),
-            threads=sum(process.num_threads() for process in tree),
-            descriptors=sum(process.num_fds() for process in tree),
-            resident_bytes=sum(process.memory_info().rss for process in tree),
+            processes=len(pids),
+            threads=sum(_count(pid, "task") for pid in pids),
+            descriptors=sum(_count(pid, "fd") for pid in pids),
+            resident_bytes=sum(resident_bytes(pid) for pid in pids),
         )
+
+
+def _count(pid: int, what: str) -> int:
+    return len(list(Path(f"/proc/{pid}/{what}").iterdir()))
 
 
 def _wrongly_ok(result: dict[str, Any], began_at: float) -> bool:

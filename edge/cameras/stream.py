@@ -37,6 +37,8 @@ _FORMATS = "rtsp,mpjpeg,mpegts,h264,hevc,mov,matroska,flv"
 _CONNECT_S = 2.0
 _GRACE_S = 0.25
 """The device calls a camera stalled before we give it up: what resumes soon need not be opened again."""
+_BOXED = b"\x01"
+"""Parameters of streams whose pictures stand in boxes, not between start codes; those are not kept as they came."""
 _KEPT: dict[str, Codec] = {"mjpeg": "mjpeg", "h264": "h264", "hevc": "hevc"}
 
 
@@ -174,8 +176,8 @@ class Stream:
         if frame.is_corrupt:
             return PictureError(f"{self._name}: a picture came damaged: check the network, or set transport: tcp")
         packet = None
-        if codec is not None:
-            extradata = bytes(context.extradata or b"")
+        extradata = bytes(context.extradata or b"")
+        if codec is not None and not extradata.startswith(_BOXED):
             packet = Packet(
                 codec=codec, data=data, key=key, width=frame.width, height=frame.height, extradata=extradata
             )

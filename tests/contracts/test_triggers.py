@@ -64,7 +64,7 @@ def modbus_peer() -> Iterator[tuple[int, Callable[[], None], Callable[[], None]]
     from pymodbus.simulator import DataType, SimData, SimDevice
 
     port, loop = free_port(), asyncio.new_event_loop()
-    ready, servers = threading.Event(), []
+    ready, servers = threading.Event(), list[Any]()
 
     async def serve() -> None:
         device = SimDevice(1, simdata=[SimData(0, values=[0] * 16, datatype=DataType.REGISTERS)])
@@ -79,7 +79,7 @@ def modbus_peer() -> Iterator[tuple[int, Callable[[], None], Callable[[], None]]
         loop.run_until_complete(serve())
 
     def pull() -> None:
-        hand = ModbusTcpClient("127.0.0.1", port=port)
+        hand: Any = ModbusTcpClient("127.0.0.1", port=port)
         assert hand.connect()
         for value in (True, False):
             assert not hand.write_coil(3, value, device_id=1).isError()

@@ -14,6 +14,7 @@ from edge.board import Board
 from edge.camera_config import GeometryConfig
 from edge.cli import main
 from edge.errors import CameraError, ConfigError, PictureError
+from edge.frame import read_picture
 from edge.geometry import Geometry
 from tests.boards import MATRIX, PLANE, PLANE_PX_PER_MM, SIZE, render, views
 
@@ -146,4 +147,4 @@ def test_the_command_leads_through_a_camera(tmp_path: Path, capsys: pytest.Captu
 def test_the_board_can_be_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["calibrate-camera", "chess:9x6:25", "--print", str(tmp_path / "b.png")]) == 0
     assert "measures 225 x 150 mm" in capsys.readouterr().out
-    assert cv2.imread(str(tmp_path / "b.png")).shape[:2] == (1200, 1800)
+    assert read_picture(tmp_path / "b.png").shape[:2] == (1200, 1800)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def vignette() -> np.ndarray:
     rows, columns = np.mgrid[-1:1:90j, -1:1:120j]
-    return (200 * (1 - 0.4 * (rows**2 + columns**2) / 2)).astype(np.float32)
+    return np.asarray(200 * (1 - 0.4 * (rows**2 + columns**2) / 2), np.float32)
 
 
 def test_an_uneven_light_becomes_even(tmp_path: Path) -> None:
