@@ -9,8 +9,8 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - after the versions
 
 MOVING = (
-    "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=20/1 ! "
-    "videoconvert ! video/x-raw,format=I420 ! "
+    "videotestsrc is-live=true pattern=ball background-color=0xff808080 ! "
+    "video/x-raw,width=320,height=240,framerate=20/1 ! videoconvert ! video/x-raw,format=I420 ! "
 )
 STREAMS = {
     "h264": "x264enc tune=zerolatency key-int-max=20 speed-preset=ultrafast ! rtph264pay name=pay0 config-interval=1",
