@@ -139,7 +139,7 @@ class Capture:
         """Keep the camera closed while surely nobody wants a picture."""
         while (rest_s := self._trigger.ask(None, self.clock.monotonic_s()).rest_s) > _TELL_S:
             self._tell("waiting", f"closed for {rest_s:.0f} s until the next picture is due")
-            time.sleep(min(rest_s, _TELL_S))
+            time.sleep(min(rest_s, 2 * _TELL_S))
 
     def _stream(self, camera: Camera) -> Nothing | None:
         """Read until the source ends; None when nobody wants a picture for long."""

@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 VIEW_CAPACITY = 32 * 1024 * 1024
 _IDLE_S = 0.004
+_REST_S = 0.2
+"""The same where pictures come from time to time only: nobody waits for a verdict, and a battery pays for each look."""
 _BEAT_S = 0.25
 
 
@@ -89,13 +91,14 @@ def _inspect_for_ever(
         for name in config.cameras
     ]
     beaten = clock.monotonic_s()
+    idle_s = _REST_S if all(c.trigger.kind == "interval" for c in config.cameras.values()) else _IDLE_S
     while True:
         busy = [station.take(core) for station in stations]
         if clock.monotonic_s() - beaten > _BEAT_S:
             beaten = clock.monotonic_s()
             core.send({"kind": "beat"})
         if not any(busy):
-            time.sleep(_IDLE_S)
+            time.sleep(idle_s)
 
 
 class Told(Protocol):

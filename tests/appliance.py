@@ -31,13 +31,14 @@ class Appliance:
     def __init__(self, folder: Path, bundle: Path, source: str, **options: Any) -> None:
         env = options.pop("env", {})
         others = options.pop("others", {})
+        rules = options.pop("rules", {"spot": {"min_area_px": 20}})
         config = {
             "device": "test",
             "model": {"bundle": str(bundle)},
-            "rules": {"spot": {"min_area_px": 20}},
+            "rules": rules,
             "alerts": {"clear": 1},
             "storage": {"state_dir": str(folder / "state"), "runtime_dir": str(folder / "run")},
-            "web": {"enabled": False},
+            "web": options.pop("web", {"enabled": False}),
             **({"mqtt": options.pop("mqtt")} if "mqtt" in options else {}),
             "cameras": {"c": {"source": source, **options}, **others},
         }
