@@ -43,6 +43,7 @@ RETRY_S = (0.25, 1.5)
 REFUSED_S = (5.0, 120.0)
 """The same after a wrong password: cameras lock accounts that try too often."""
 _TELL_S = 0.5
+_UNWANTED_S = 0.03
 _REST_S = 5.0
 """A camera that nobody wants for longer is closed meanwhile; opening takes about a second."""
 _READER_S = 10.0
@@ -84,10 +85,8 @@ class Capture:
 
     def __post_init__(self) -> None:
         self.config = self.device.cameras[self.name]
-        before = CameraTold.read(
-            self.state
-        )  # of a process that was replaced: faults stay until a picture disproves them
-        self._told = replace(before, frames=self.frames.latest, given=False)
+        # told by the process before this one: a fault stays until a picture disproves it
+        self._told = replace(CameraTold.read(self.state), frames=self.frames.latest, given=False)
 
     def run(self) -> None:
         """Capture for ever; a source that ends by itself is finished and stays so."""
@@ -112,6 +111,7 @@ class Capture:
         wait_s = RETRY_S[0]
         while True:
             self._rest()
+            self._told = replace(self._told, given=False)  # opening may take as long as the first picture
             if self._told.state in SOUND:
                 self._tell("connecting", self.config.source)
             else:
@@ -130,10 +130,17 @@ class Capture:
             except CameraError as error:
                 self._complain("failed", str(error))
             wait_s = span_s[0] if self._picture_mono_s else min(max(2 * wait_s, span_s[0]), span_s[1])
-            time.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
+            self._pause(wait_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
         self._tell("finished", self._skipped or "the source has no more pictures")
         while True:
             time.sleep(3600)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait and say so: waiting is not hanging."""
+        until = self.clock.monotonic_s() + seconds
+        while (left_s := until - self.clock.monotonic_s()) > 0:
+            self._tell(self._told.state, self._told.detail)
+            time.sleep(min(left_s, _TELL_S))
 
     def _rest(self) -> None:
         """Keep the camera closed while surely nobody wants a picture."""
@@ -162,6 +169,8 @@ class Capture:
             demand = self._trigger.ask(shot.picture, now)
             if self._burst or demand.wanted:
                 self._want(camera, shot, examined)
+            elif camera.simulated:  # a file has no rate of its own
+                time.sleep(_UNWANTED_S)
             self._tell_picture(examined, demand.trouble)
             if demand.rest_s > _REST_S and not self._burst:
                 return None

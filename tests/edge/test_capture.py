@@ -18,6 +18,7 @@ from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.slot import Slot
 from edge.supervise import SPAWN
+from tests.rtsp import RtspServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,3 +190,18 @@ def test_nobody_sending_for_longer_than_agreed_is_a_stall(start: Callable[..., B
     bench.wait_for(lambda: bench.told().get("state") == "stalled")
     cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), 128, np.uint8))
     bench.wait_for(lambda: bench.told().get("state") == "live")
+
+
+def test_a_camera_that_is_opened_again_has_its_whole_time_for_that(start: Callable[..., Bench]) -> None:
+    bench = start("synthetic:plain,unplug", fps=20)
+    bench.wait_for(lambda: bench.told().get("given") is True)
+    bench.wait_for(lambda: bench.told().get("state") == "failed" and bench.told().get("given") is False)
+
+
+def test_waiting_after_a_refusal_is_no_silence(start: Callable[..., Bench], tmp_path: Path) -> None:
+    with RtspServer("viewer", "secret") as server:
+        bench = start(server.url("h264"))
+        bench.wait_for(lambda: bench.told().get("state") == "refused")
+        first = bench.told()["told_mono_s"]
+        bench.wait_for(lambda: bench.told()["told_mono_s"] > first + 1)
+        assert bench.told()["troubles"] == {"refused": 1}
