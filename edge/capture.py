@@ -117,6 +117,7 @@ class Capture:
             else:
                 self._tell(self._told.state, self._told.detail)
             self._picture_mono_s, span_s = 0.0, RETRY_S
+            self._examiner.begin()
             try:
                 with cameras.create(self.config, self.device.mqtt) as camera:
                     if self._stream(camera) is Nothing.MORE:

@@ -51,6 +51,10 @@ class Examiner:
         """Width, height and format that the camera's pictures should have."""
         return self._format.expected
 
+    def begin(self) -> None:
+        """Take it that the source is opened anew: its stamps may begin anywhere."""
+        self._timeline = Timeline()
+
     def examine(self, shot: Shot, geometry: Geometry, arrived_mono_s: float, *, steady: bool) -> Examined:
         """Look at one shot and straighten it; one of another size or format stays as it came.
 

@@ -15,7 +15,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self._offset: float | None = None  # our clock minus the source's, at the quickest arrival
-        self._last_stamp = 0.0
+        self._last_stamp = float("-inf")
         self._last_arrival = 0.0
 
     def place(self, stamp_s: float | None, arrived_mono_s: float) -> float:
@@ -27,7 +27,7 @@ class Timeline:
         if stamp_s is None:
             return arrived_mono_s
         back_s = self._last_stamp - stamp_s
-        if self._offset is not None and back_s >= 0:
+        if back_s >= 0:
             self._offset = None  # the next stamps count from here on
             self._last_stamp = stamp_s
             raise ClockWentBackError(back_s)

@@ -49,6 +49,13 @@ def test_a_stamp_that_goes_back_is_a_fault() -> None:
     assert [fault.kind for fault in found] == ["clock"]
 
 
+def test_a_source_that_is_opened_anew_may_count_from_zero() -> None:
+    looks = examiner()
+    looks.examine(Shot(picture=grey(), stamp_s=5.0), STRAIGHT, 1.0, steady=True)
+    looks.begin()
+    assert looks.examine(Shot(picture=grey(), stamp_s=0.0), STRAIGHT, 1.1, steady=True).faults == ()
+
+
 def test_a_picture_of_another_size_is_not_forced_into_the_crop() -> None:
     looks, crop = examiner(), Geometry(GeometryConfig(crop=(0, 0, 32, 32)))
     assert looks.examine(Shot(picture=grey()), crop, 1.0, steady=True).picture.shape == (32, 32, 3)

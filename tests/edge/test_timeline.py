@@ -33,3 +33,11 @@ def test_stamps_that_go_back_are_a_fault_of_that_picture_only(back_s: float) -> 
     with pytest.raises(ClockWentBackError):
         timeline.place(5000.0 - back_s, 1.1)
     assert timeline.place(5000.1 - back_s, 1.2) == pytest.approx(1.2)
+
+
+def test_stamps_that_go_back_again_and_again_are_each_a_fault() -> None:
+    timeline = Timeline()
+    timeline.place(5000.0, 1.0)
+    for number in range(1, 6):
+        with pytest.raises(ClockWentBackError):
+            timeline.place(-0.1 * number, 1.0 + number)
