@@ -17,9 +17,12 @@ import numpy as np
 
 from edge import cameras, payload
 from edge.bundle import open_bundle
+from edge.camera_config import CameraConfig
+from edge.cameras import Nothing
 from edge.capture import frame_slot
+from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
-from edge.config import CameraConfig, Config, ModelConfig, RuleConfig, StorageConfig
+from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.frame import read_picture
 from edge.segment import open_segmenter
 from edge.slot import Slot
@@ -91,6 +94,7 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, frames: int,
         )
         stack.enter_context(Slot.create(frame_slot(folder, "bench"), _SLOT_BYTES))
         stack.enter_context(Slot.create(view_slot(folder, "bench"), _SLOT_BYTES))
+        stack.enter_context(Slot.create(clip_slot(folder, "bench"), CLIP_CAPACITY))
         for name, reader in _readers(stack, folder, pictures, source):
             station = Station(
                 name="bench", config=config, context=context, colours=[], segmenter=segmenter, clock=SystemClock()
@@ -164,13 +168,14 @@ def _readers(
 
 
 def _from_camera(stack: ExitStack, source: str) -> Callable[[], Picture]:
-    camera = stack.enter_context(cameras.create(source, loop=True))
+    camera = stack.enter_context(cameras.create(CameraConfig(source=source, loop=True)))
 
     def read() -> Picture:
-        picture = camera.read()
-        if picture is None:
+        while (shot := camera.read()) is Nothing.YET:
+            pass
+        if isinstance(shot, Nothing):
             raise StopIteration
-        return picture
+        return shot.picture
 
     return read
 

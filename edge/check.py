@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from edge import cameras
 from edge.bundle import open_bundle
+from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
+from edge.geometry import Geometry
 from edge.payload import Context
 from edge.segment import open_segmenter
 from edge.selftest import selftest
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from typing import Any
 
-    from edge.config import CameraConfig, Config, ModelConfig, MqttConfig, RuleConfig
+    from edge.camera_config import CameraConfig
+    from edge.config import Config, ModelConfig, MqttConfig, RuleConfig
 
 _MODEL_S = 180.0
 _BROKER_S = 10.0
@@ -43,7 +46,7 @@ def check(config: Config) -> list[Finding]:
     """Try everything the configuration names; a check that hangs is given up and is a fault."""
     findings = [_try("model", _MODEL_S, _open_model, config.model, config.rules)]
     for name, camera in config.cameras.items():
-        findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera))
+        findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera, config.mqtt))
     if config.mqtt:
         findings.append(_try("broker", _BROKER_S, _reach_broker, config.mqtt, config.device))
     return findings + [_try(f"sink {name}", _SINK_S, _reach_sink, name, config) for name in config.sinks]
@@ -84,12 +87,18 @@ def _open_model(config: ModelConfig, rules: Mapping[str, RuleConfig]) -> str:
     return f"{model.name} release {model.release} on {model.target}: self-test IoU {iou:.3f}, signed by {signer}"
 
 
-def _read_camera(config: CameraConfig) -> str:
-    with cameras.create(config.source) as camera:
-        picture = camera.read()
-    if picture is None:
+def _read_camera(config: CameraConfig, mqtt: MqttConfig | None) -> str:
+    with cameras.create(config, mqtt) as camera:
+        shot = camera.read()
+    if shot is Nothing.YET:
+        return f"{config.source}: is ready, and waits for somebody to send a picture"
+    if isinstance(shot, Nothing):
         raise EdgeloupeError(f"{config.source}: has no pictures")
-    return f"{config.source}: {picture.shape[1]}x{picture.shape[0]}"
+    width, height = shot.picture.shape[1], shot.picture.shape[0]
+    picture = Geometry(config.geometry).apply(shot.picture)
+    straightened = f", straightened to {picture.shape[1]}x{picture.shape[0]}"
+    came = f"{config.source}: {width}x{height} {shot.format}".rstrip()
+    return came + (straightened if picture is not shot.picture else "")
 
 
 def _reach_sink(name: str, config: Config) -> str:

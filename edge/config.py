@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from edge import strict_yaml
+from edge.camera_config import CameraConfig, PictureConfig, Seconds
 from edge.errors import ConfigError
 from edge.sink_config import SinkConfig, SparkplugConfig
 from edge.strict_yaml import Strict
@@ -27,7 +28,6 @@ def _not_a_topic(name: str) -> str:
 
 
 CameraName = Annotated[Slug, AfterValidator(_not_a_topic)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -35,28 +35,6 @@ def _topic_level_path(value: str) -> str:
     if not value or any(c in value for c in "+#\0") or value.startswith("/") or value.endswith("/"):
         raise ValueError("must be topic levels without +, # or a slash at either end, such as edgeloupe")
     return value
-
-
-class CameraConfig(Strict):
-    """One camera."""
-
-    source: str = Field(description="file:PATH (folder or video), v4l2:/dev/videoN")
-    fps: Annotated[float, Field(gt=0, le=240)] | None = Field(
-        default=None, description="at most so many pictures a second; unset: as they come"
-    )
-    loop: bool = Field(default=False, description="file sources begin again at the end")
-    first_frame_s: Seconds = Field(default=20.0, description="give up opening after this long, and try again")
-    stall_s: Seconds = Field(default=5.0, description="no picture for this long: replace the camera's process")
-    alert_per: Literal["part", "scene"] = Field(
-        default="scene", description="part: each picture is another part; scene: one alert while a defect stays"
-    )
-
-    @field_validator("source")
-    @classmethod
-    def _known_scheme(cls, source: str) -> str:
-        from edge.cameras import check_source  # noqa: PLC0415 - cameras import this module's neighbours
-
-        return check_source(source)
 
 
 class RuleConfig(Strict):
@@ -76,17 +54,6 @@ class RuleConfig(Strict):
         if self.undecided_score is not None and self.undecided_score >= self.min_score:
             raise ValueError("undecided_score must be below min_score")
         return self
-
-
-class PictureConfig(Strict):
-    """Which pictures can't be judged."""
-
-    max_age_s: Seconds = 2.0
-    dark_below: Annotated[float, Field(ge=0, le=255)] = 12.0
-    bright_above: Annotated[float, Field(ge=0, le=255)] = 250.0
-    frozen_after: Annotated[int, Field(ge=2)] = Field(
-        default=25, description="so many identical pictures in a row from a live camera mean that it is frozen"
-    )
 
 
 class AlertConfig(Strict):

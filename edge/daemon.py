@@ -11,13 +11,17 @@ import threading
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from edge.capture import FRAME_CAPACITY, RETRY_S, STATE_CAPACITY, frame_slot, run_capture, state_slot
+from edge.camera_state import STATE_CAPACITY, state_slot
+from edge.camera_watch import CameraWatch
+from edge.capture import FRAME_CAPACITY, frame_slot, run_capture
+from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxDamagedError, OutboxError
 from edge.evidence import EvidenceStore
 from edge.fold import squeeze
 from edge.follow import Places
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
+from edge.inspection import Verdict
 from edge.notify import notify, watchdog_interval_s
 from edge.orders import Orders
 from edge.outbox import Outbox
@@ -40,11 +44,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
+WATCH_S = 0.2
 TEND_S = 0.5
 TRIM_S = 60.0
 LOADING_S = 180.0
 """Opening and compiling a model on a slow device may take minutes."""
 HANG_S = 10.0
+CAMERA_WAIT_S = 4.0
+"""Pause at most before a camera's process that ended by itself is started again."""
 LEFT_S = 30.0
 """The worker takes the newest frame of each camera well within this time."""
 MOST_AT_ONCE = 64
@@ -71,10 +78,11 @@ class Daemon:
         self._core: Connection | None = None  # our end towards the worker
         self._worker_beat = 0.0
         self._worker_ready = False
-        self._uncommitted: list[Mapping[str, Any]] = []
         self._commit_at = 0.0
         self._store: dict[str, Any] = {"epoch": None, "first_seq": 1, "last_seq": 0, "pending": 0}  # as last seen
         self._counted_s = 0.0
+        self._look: tuple[float, float, float] | None = None  # mean colour of the calibration set
+        self._uncommitted: list[dict[str, Any]] = []
 
     def stop(self) -> None:
         """Ask `run` to return; safe from a signal handler or another thread."""
@@ -98,6 +106,7 @@ class Daemon:
                 stack.enter_context(courier)
             self._children = self._make_children()
             self._orders = Orders(config, self._children, self._evidence, self._sink, self._clock)
+            self._watches = {name: self._make_watch(name) for name in config.cameras}
             stack.callback(self._stop_children)
             stack.callback(notify, "STOPPING=1")
             stack.enter_context(_signals_call(self.stop))
@@ -107,19 +116,21 @@ class Daemon:
 
     def _loop(self) -> None:
         told_ready = False
-        next_tend = next_trim = next_ping = 0.0
+        next_watch = next_tend = next_trim = next_ping = 0.0
         ping_s = watchdog_interval_s()
         while not self._stopping.is_set():
             self._take_messages()
             now = self._clock.monotonic_s()
-            if now >= next_tend:
-                next_tend = now + TEND_S
-                self._tend_cameras(now)
+            if now >= next_watch:
+                next_watch = now + WATCH_S
+                self._tend_cameras()
                 self._tend_worker(now)
                 self._heed_orders()
                 for child in self._children.values():
                     if not self._orders.idle(child.name) and child.tend() and child.name == "worker":
                         self._worker_beat, self._worker_ready = now, False
+            if now >= next_tend:
+                next_tend = now + TEND_S
                 self._tell_health()
             if now >= next_trim:
                 next_trim = now + TRIM_S
@@ -204,7 +215,7 @@ class Daemon:
         match message["kind"]:
             case "ready":
                 self._worker_ready = True
-                self._health.model = message["model"]
+                self._health.model, self._look = message["model"], message["look"]
                 log.info("model %(name)s release %(release)s on %(target)s is ready", message["model"])
             case "failed":
                 self._health.model, self._health.model_detail = None, message["detail"]
@@ -230,20 +241,29 @@ class Daemon:
 
     def _make_children(self) -> dict[str, Supervised]:
         config, pid = self._config, os.getpid()
-        runtime_dir = config.storage.runtime_dir
         children = {
             "worker": Supervised(name="worker", target=run_worker, arguments=self._worker_arguments, clock=self._clock)
         }
-        for name, camera in config.cameras.items():
+        for name in config.cameras:
             children[f"camera {name}"] = Supervised(
                 name=f"camera {name}",
                 target=run_capture,
-                arguments=lambda name=name, camera=camera: (name, camera, runtime_dir, pid),  # type: ignore[misc]
+                arguments=lambda name=name: (name, config, pid),  # type: ignore[misc]
                 clock=self._clock,
+                longest_wait_s=CAMERA_WAIT_S,
             )
         if config.web.enabled:
             children["web"] = Supervised(name="web", target=run_web, arguments=lambda: (config, pid), clock=self._clock)
         return children
+
+    def _make_watch(self, name: str) -> CameraWatch:
+        return CameraWatch(
+            config=self._config.cameras[name],
+            health=self._health.cameras[name],
+            child=self._children[f"camera {name}"],
+            slot=self._camera_states[name],
+            clock=self._clock,
+        )
 
     def _worker_arguments(self) -> tuple[Any, ...]:
         """Make a fresh pipe for each worker, and end the alerts that its predecessor left open."""
@@ -271,31 +291,19 @@ class Daemon:
             self._children["worker"].replace(f"silent for {silent_s:.0f} s, frames left lying for {left_s:.0f} s")
             self._worker_beat = now
 
-    def _tend_cameras(self, now: float) -> None:
-        """Replace cameras that are silent; one that only just started has until its first picture is due."""
-        for name, config in self._config.cameras.items():
-            health, child = self._health.cameras[name], self._children[f"camera {name}"]
-            if self._orders.idle(child.name):
-                health.state, health.detail = "stopped", "by command, until it is started"
-                if self._sink:
-                    self._sink.set_camera_status(name, health.state)
-                continue
-            health.restarts = child.restarts
-            told = self._camera_states[name].newest()
-            state: dict[str, Any] = told.meta if told else {"told_mono_s": 0.0}
-            running = state["told_mono_s"] > child.started_mono_s  # what is told comes from the present process
-            if running:
-                health.state, health.detail, health.frames = state["state"], state["detail"], state["frames"]
-            live = running and health.state == "live"
-            silent_s = now - max(state["told_mono_s"], child.started_mono_s) if child.pid else 0.0
-            if live and silent_s > max(config.stall_s, 2 / config.fps if config.fps else 0.0):
-                health.state, health.detail = "stalled", f"no picture for {silent_s:.1f} s"
-                child.replace(health.detail)
-            elif not live and health.state != "finished" and silent_s > config.first_frame_s + RETRY_S[1]:
-                health.state, health.detail = "failed", f"no first picture within {config.first_frame_s:.0f} s"
-                child.replace(health.detail)
+    def _tend_cameras(self) -> None:
+        for name, watch in self._watches.items():
+            health = watch.health
+            if self._orders.idle(f"camera {name}"):
+                health.stop()
+            else:
+                watch.tend()
+                health.compare(self._look, self._config.picture.drift_above)
             if self._sink:
                 self._sink.set_camera_status(name, health.state)
+                self._sink.set_camera_health(name, {"state": health.state, "detail": health.began_with})
+                if not health.sound and health.inspected:
+                    self._sink.set_verdict(name, Verdict.NotDecidable.name)  # the last one is about the past
 
     def _stop_children(self) -> None:
         for child in self._children.values():
@@ -386,6 +394,7 @@ class Daemon:
         for name in self._config.cameras:
             stack.enter_context(Slot.create(frame_slot(folder, name), FRAME_CAPACITY))
             stack.enter_context(Slot.create(view_slot(folder, name), VIEW_CAPACITY))
+            stack.enter_context(Slot.create(clip_slot(folder, name), CLIP_CAPACITY))
             self._camera_states[name] = stack.enter_context(Slot.create(state_slot(folder, name), STATE_CAPACITY))
         self._health_slot = stack.enter_context(Slot.create(health_slot(folder), HEALTH_CAPACITY))
 

@@ -17,6 +17,18 @@ class CameraError(EdgeloupeError):
     """A camera can't be opened or has stopped giving pictures."""
 
 
+class CameraStalledError(CameraError):
+    """A camera that gave pictures gives none any more, and does not say why."""
+
+
+class CameraRefusedError(CameraError):
+    """A camera will not let us in: trying again at once would only lock the account."""
+
+
+class TriggerError(EdgeloupeError):
+    """What says when a picture is wanted can't be reached."""
+
+
 class BundleError(EdgeloupeError):
     """A model bundle is damaged, unsigned, tampered with or not meant for this device."""
 

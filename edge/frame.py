@@ -1,9 +1,9 @@
-"""Frame: one picture with the time it was taken."""
+"""Frame: one picture with the time it was taken; before that, the shot as a camera gave it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -23,6 +23,33 @@ MAX_PIXELS = 64_000_000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
+Codec = Literal["mjpeg", "h264", "hevc"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """One picture as it came encoded, to be kept without decoding and encoding it again."""
+
+    codec: Codec
+    data: bytes
+    key: bool  # can be decoded without those before
+    width: int
+    height: int
+    extradata: bytes = b""  # parameter sets that stand outside the packets, behind start codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """One picture as a camera gave it."""
+
+    picture: Picture
+    format: str = ""  # how it came, as `MJPG` or `h264 yuv420p`; a change in a running stream is a fault
+    taken_mono_s: float | None = None  # when, exactly, on this machine's monotonic clock
+    stamp_s: float | None = None  # when, on a clock of the source's own with any zero
+    packet: Packet | None = None
+    temperature_c: float | None = None  # of the sensor
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """One picture of one camera."""
@@ -33,6 +60,9 @@ class Frame:
     captured_at: float  # seconds since the epoch, wall clock
     captured_mono_s: float  # the same moment on the monotonic clock: ages are computed from this one
     simulated: bool = False  # from a file, not from a lens
+    faults: tuple[str, ...] | None = None  # why it can't be judged, in words; None when nobody looked yet
+    mm_per_px: float | None = None  # where the camera is calibrated to a plane
+    burst: tuple[int, int] | None = None  # which one of how many of the same part, from 1
 
 
 def read_picture(path: Path) -> Picture:
@@ -59,6 +89,21 @@ def decode_picture(data: NDArray[np.uint8], name: str) -> Picture:
     if picture.shape[0] * picture.shape[1] > MAX_PIXELS:
         raise PictureError(f"{name}: {picture.shape[1]}x{picture.shape[0]} pixels: at most {MAX_PIXELS} are accepted")
     return np.asarray(picture, np.uint8)
+
+
+def check_jpeg(data: bytes, name: str) -> bytes:
+    """Give `data` back when it is a JPEG with beginning and end; decoders fill up what is missing and tell nobody.
+
+    Raises:
+        PictureError: empty, cut off, or something else.
+    """
+    if not data:
+        raise PictureError(f"{name}: an empty picture came: check cable, power and the sender")
+    if not data.startswith(b"\xff\xd8"):
+        raise PictureError(f"{name}: what came is no JPEG: set the camera to JPEG or H.264")
+    if b"\xff\xd9" not in data[-64:]:  # some cameras pad with zeros
+        raise PictureError(f"{name}: a picture came cut off after {len(data)} bytes: check cable, hub and network")
+    return data
 
 
 def is_picture(path: Path) -> bool:

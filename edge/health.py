@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge import __version__
+from edge.camera_state import SOUND
 from edge.inspection import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edge.camera_state import CameraState, CameraTold
     from edge.clock import Clock
 
 HEALTH_CAPACITY = 256 * 1024
@@ -29,9 +31,15 @@ def health_slot(runtime_dir: Path) -> Path:
 class CameraHealth:
     """What happened at one camera since the daemon started."""
 
-    state: str = "connecting"
+    state: CameraState = "connecting"
     detail: str = ""
+    began_with: str = ""  # the detail as the state began: it is published once, not with each figure that changes in it
     frames: int = 0
+    troubles: dict[str, int] = field(default_factory=dict)  # how often each fault began
+    temperature_c: float | None = None
+    colour: tuple[float, float, float] | None = None  # mean blue, green, red of the last seconds
+    drift: float | None = None  # grey levels off the calibration set, the worst of brightness and colours
+    drift_detail: str = ""
     dropped: int = 0
     inspected: int = 0
     verdicts: dict[str, int] = field(default_factory=lambda: {v.name: 0 for v in Verdict if v is not Verdict.Undefined})
@@ -43,6 +51,50 @@ class CameraHealth:
     seen_mono_s: float | None = None  # capture time of the last inspected frame
     taken: int = 0  # number of the last inspected frame
     ahead_since_s: float | None = None  # since when a later frame lies ready
+
+    @property
+    def sound(self) -> bool:
+        """Say whether what is told about this camera can be relied on."""
+        return self.state in SOUND
+
+    def take(self, told: CameraTold) -> None:
+        """Take the account of its process; a fault stays until a picture disproves it."""
+        if told.state != "connecting" or self.state in SOUND:
+            self._enter(told.state, told.detail)
+        self.frames, self.temperature_c, self.colour = told.frames, told.temperature_c, told.colour
+        self.troubles |= {kind: max(count, self.troubles.get(kind, 0)) for kind, count in told.troubles.items()}
+
+    def trouble(self, state: CameraState, detail: str) -> None:
+        """Take what the core found out about it."""
+        if self.state != state:
+            self.troubles[state] = self.troubles.get(state, 0) + 1
+        self._enter(state, detail)
+
+    def stop(self) -> None:
+        """Take note that an operator stopped it."""
+        self._enter("stopped", "by command, until it is started")
+
+    def _enter(self, state: CameraState, detail: str) -> None:
+        if state != self.state:
+            self.began_with = detail
+        self.state, self.detail = state, detail
+
+    def compare(self, meant: tuple[float, float, float] | None, limit: float) -> None:
+        """Compare the pictures' mean colour with the calibration set's, both blue, green, red."""
+        self.drift, self.drift_detail = None, ""
+        if meant is None or self.colour is None or self.state != "live":
+            return
+        names = ("brightness", "blue", "green", "red")
+        off = [
+            sum(self.colour) / 3 - sum(meant) / 3,
+            *(now - then for now, then in zip(self.colour, meant, strict=True)),
+        ]
+        worst = max(range(len(off)), key=lambda i: abs(off[i]))
+        self.drift = round(off[worst], 1)
+        if abs(self.drift) > limit:
+            self.drift_detail = (
+                f"{names[worst]} is {self.drift:+.0f} grey levels off the calibration set: check the light"
+            )
 
     def waiting_s(self, now_mono_s: float) -> float:
         """Say for how long a frame has been lying ready without any being inspected; to be asked regularly."""
@@ -72,11 +124,24 @@ class CameraHealth:
     def told(self, now_mono_s: float) -> dict[str, Any]:
         """Write as plain values."""
         age = None if self.seen_mono_s is None else round(max(now_mono_s - self.seen_mono_s, 0.0), 3)
-        names = ("state", "detail", "frames", "dropped", "inspected", "restarts", "inference_s", "total_s")
+        names = (
+            "state",
+            "detail",
+            "frames",
+            "dropped",
+            "inspected",
+            "restarts",
+            "inference_s",
+            "total_s",
+            "temperature_c",
+            "drift",
+            "drift_detail",
+        )
         return {
             **{name: getattr(self, name) for name in names},
             "verdicts": dict(self.verdicts),
             "defects": dict(self.defects),
+            "troubles": dict(self.troubles),
             "fps": round(self.fps, 2),
             "frame_age_s": age,
         }
@@ -103,7 +168,7 @@ class DeviceHealth:
         found += [
             f"camera {name}: {camera.state}{': ' if camera.detail else ''}{camera.detail}"
             for name, camera in self.cameras.items()
-            if camera.state not in ("live", "finished")
+            if not camera.sound
         ]
         return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edge.decide import decide
 from edge.errors import ModelError
 from edge.inspection import Inspection, Timings, Verdict
+from edge.picture_check import stale
 from edge.regions import regions
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Inspector:
         acquisition = self._clock.monotonic_s() - frame.captured_mono_s
         small = self._segmenter.prepare(frame.picture)
         prepared = time.perf_counter()
-        faults = self._check.faults(small, acquisition, simulated=frame.simulated)
+        faults = tuple(str(fault) for fault in stale(acquisition, self._check.limits))
+        faults += frame.faults if frame.faults is not None else self._look(frame)
         mask: Mask | None = None
         if not faults:
             try:
@@ -84,8 +86,14 @@ class Inspector:
             ),
             simulated=frame.simulated,
             class_shares=shares,
+            mm_per_px=frame.mm_per_px,
         )
         return inspection, small, mask
+
+    def _look(self, frame: Frame) -> tuple[str, ...]:
+        """Look at a frame that nobody looked at before."""
+        found = self._check.faults(frame.picture, frame.captured_mono_s, simulated=frame.simulated)
+        return tuple(str(fault) for fault in found)
 
 
 def share_of_object(shares: Sequence[float]) -> tuple[float, ...]:

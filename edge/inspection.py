@@ -51,6 +51,7 @@ class Inspection:
     age_s: float  # of the frame when the verdict was made, by the monotonic clock
     timings: Timings
     simulated: bool = False
+    mm_per_px: float | None = None  # where the camera is calibrated to a plane
     class_shares: tuple[float, ...] = ()  # share of the frame per class of the model, 0 to 1
 
 
@@ -65,3 +66,4 @@ class Event:
     type: EventType
     inspection: Inspection
     evidence: str | None = None  # picture file, relative to the evidence folder
+    clip: str | None = None  # video of the seconds around it, written when they have passed

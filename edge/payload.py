@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from edge.clock import rfc3339
 from edge.errors import ConfigError
+from edge.measure import length_px
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,7 @@ def result(inspection: Inspection, context: Context) -> dict[str, Any]:
         "class_shares": {
             label: round(share, 6) for label, share in zip(context.labels, inspection.class_shares, strict=False)
         },
-        "regions": [_region(region) for region in inspection.regions],
+        "regions": [_region(region, inspection.mm_per_px) for region in inspection.regions],
     }
 
 
@@ -108,10 +109,11 @@ def alert(event: Event, context: Context) -> dict[str, Any]:
         "type": event.type,
         "alert_id": event.alert_id,
         "evidence": event.evidence,
+        "clip": event.clip,
     }
 
 
-def _region(region: Region) -> dict[str, Any]:
+def _region(region: Region, mm_per_px: float | None) -> dict[str, Any]:
     return {
         "id": region.id,
         "track_id": None,
@@ -120,8 +122,8 @@ def _region(region: Region) -> dict[str, Any]:
         "score": round(region.score, 4),
         "bbox": list(region.bbox),
         "area_px": region.area_px,
-        "area_mm2": None,
-        "length_mm": None,
+        "area_mm2": None if mm_per_px is None else round(region.area_px * mm_per_px**2, 4),
+        "length_mm": None if mm_per_px is None else round(length_px(region) * mm_per_px, 3),
         "centroid": [round(v, 1) for v in region.centroid],
         "zones": [],
         "segmentation": {"size": list(region.segmentation.size), "counts": region.segmentation.counts},

@@ -1,48 +1,154 @@
-"""Picture check: is this picture fit to be judged at all?"""
+"""Picture check: is this picture fit to be judged at all, and if not, what is wrong with camera or light?"""
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
+import cv2
 import numpy as np
 
+from edge.look import look_at
+
 if TYPE_CHECKING:
-    from edge.config import PictureConfig
-    from edge.frame import Picture
+    from numpy.typing import NDArray
+
+    from edge.camera_config import PictureConfig
+    from edge.frame import Picture, Shot
+    from edge.look import Look
+
+FaultKind = Literal[
+    "damaged", "wrong_format", "clock", "stale", "frozen", "dark", "saturated", "noise", "covered", "blurred", "moved",
+    "overheated",
+]  # fmt: skip
+
+_REGISTRATION_S = 0.5
+"""How often the picture is registered with the reference."""
+_REGISTRATION_SIZE = (256, 144)
+_SURE = 3
+"""Registrations in a row that must agree: a part that passes is no camera that moved."""
+_PEAK = 0.12
+"""Response of phase correlation above which two pictures show the same scene."""
+_NOISE_CONTRAST = 20.0
+_STRUCTURE = 4.0
+"""Grey levels of contrast that a reference must have before its absence means anything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a picture can't be judged."""
+
+    kind: FaultKind
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How the scene should look."""
+
+    look: Look
+    small: NDArray[np.float32]  # grey, as registered
+
+    @classmethod
+    def of(cls, picture: Picture) -> Reference:
+        """Take a picture as the reference."""
+        return cls(look_at(picture), _small(picture))
+
+
+@dataclass(slots=True)
 class PictureCheck:
-    """Finds stale, dark, overexposed and frozen pictures of one camera; remembers the last one."""
+    """Finds what is wrong with the pictures of one camera; remembers the last ones."""
 
-    def __init__(self, limits: PictureConfig) -> None:
-        self._limits = limits
-        self._last = 0
-        self._same = 1
+    limits: PictureConfig
+    reference: Reference | None = None
+    look: Look | None = field(init=False, default=None)  # of the last picture
+    _content: int | None = field(init=False, default=None)
+    _since_s: float = field(init=False, default=0.0)
+    _registered_s: float = field(init=False, default=float("-inf"))
+    _off: list[float] = field(init=False, default_factory=list)  # the last shifts, as shares of the width
 
-    def faults(self, small: Picture, age_s: float, *, simulated: bool) -> tuple[str, ...]:
+    def faults(self, picture: Picture, now_mono_s: float, *, simulated: bool) -> tuple[Fault, ...]:
         """Say why the picture can't be judged; empty when it can.
 
         Args:
-            small: the picture at the network's input size.
-            age_s: seconds since it was taken, by the monotonic clock.
+            picture: (H, W, 3) uint8 BGR, as it is going to be judged.
+            now_mono_s: when it was taken, on the monotonic clock.
             simulated: it comes from a file, where repeated pictures are no fault.
         """
-        limits = self._limits
-        found = []
-        if age_s > limits.max_age_s:
-            found.append(f"stale: the picture is {age_s:.1f} s old, at most {limits.max_age_s:.1f} s are accepted")
-        brightness = float(np.mean(small[::8, ::8]))
-        if brightness < limits.dark_below:
-            found.append(f"dark: mean brightness {brightness:.0f} is below {limits.dark_below:.0f}")
-        if brightness > limits.bright_above:
-            found.append(f"overexposed: mean brightness {brightness:.0f} is above {limits.bright_above:.0f}")
-        if not simulated and self._repeats(small) >= limits.frozen_after:
-            found.append(f"frozen: {self._same} identical pictures in a row")
+        look = self.look = look_at(picture)
+        found = [*self._light(look)]
+        if not simulated:
+            found += self._frozen(look, now_mono_s)
+        if self.reference is not None:
+            found += self._against(self.reference, look, picture, now_mono_s)
         return tuple(found)
 
-    def _repeats(self, small: Picture) -> int:
-        content = zlib.crc32(np.ascontiguousarray(small[::2]).data)
-        self._same = self._same + 1 if content == self._last else 1
-        self._last = content
-        return self._same
+    def _light(self, look: Look) -> list[Fault]:
+        limits = self.limits
+        if look.brightness < limits.dark_below:
+            return [Fault("dark", f"mean brightness {look.brightness:.0f} is below {limits.dark_below:.0f}")]
+        if look.brightness > limits.bright_above:
+            return [Fault("saturated", f"mean brightness {look.brightness:.0f} is above {limits.bright_above:.0f}")]
+        if look.variance > _NOISE_CONTRAST**2 and look.correlation < limits.noise_below:
+            return [Fault("noise", f"neighbouring pixels correlate by {look.correlation:.2f} only")]
+        return []
+
+    def _frozen(self, look: Look, now_mono_s: float) -> list[Fault]:
+        if look.content != self._content:
+            self._content, self._since_s = look.content, now_mono_s
+        same_s = now_mono_s - self._since_s
+        return [Fault("frozen", f"the same picture for {same_s:.1f} s")] if same_s >= self.limits.frozen_s else []
+
+    def _against(self, reference: Reference, look: Look, picture: Picture, now_mono_s: float) -> list[Fault]:
+        limits, meant = self.limits, reference.look
+        if meant.contrast > _STRUCTURE and look.contrast < limits.covered_below * meant.contrast:
+            share = look.contrast / meant.contrast
+            return [Fault("covered", f"{share:.0%} of the reference's contrast is left: clean or uncover the lens")]
+        if look.sharpness < limits.blurred_below * meant.sharpness:
+            share = look.sharpness / meant.sharpness
+            return [Fault("blurred", f"{share:.0%} of the reference's sharpness is left: check focus and lens")]
+        if now_mono_s - self._registered_s >= _REGISTRATION_S:
+            self._registered_s = now_mono_s
+            self._off = [*self._off, _shift(reference.small, _small(picture))][-_SURE:]
+        if len(self._off) == _SURE and min(self._off) > limits.moved_above:
+            return [Fault("moved", f"by {self._off[-1]:.1%} of the width against the reference: mount it as it was")]
+        return []
+
+
+def stale(age_s: float, limits: PictureConfig) -> tuple[Fault, ...]:
+    """Say that a picture is too old to be judged, by its age on the monotonic clock."""
+    if age_s <= limits.max_age_s:
+        return ()
+    return (Fault("stale", f"the picture is {age_s:.1f} s old, at most {limits.max_age_s:.1f} s are accepted"),)
+
+
+@dataclass(slots=True)
+class FormatCheck:
+    """Notices that size or format of a live camera's pictures are not what they were, or were asked to be."""
+
+    expected: tuple[int, int, str] | None  # width, height, format
+
+    def faults(self, shot: Shot) -> tuple[Fault, ...]:
+        """Say what is different about this one; the first one counts when nothing was asked for."""
+        height, width = shot.picture.shape[:2]
+        if self.expected is None:
+            self.expected = width, height, shot.format
+        if self.expected == (width, height, shot.format):
+            return ()
+        before, now = (f"{w}x{h} {name}".strip() for w, h, name in (self.expected, (width, height, shot.format)))
+        return (Fault("wrong_format", f"{now} instead of {before}: check the camera's settings, then restart"),)
+
+
+def _small(picture: Picture) -> NDArray[np.float32]:
+    grey = cv2.cvtColor(cv2.resize(picture, _REGISTRATION_SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
+    return grey.astype(np.float32)
+
+
+def _shift(meant: NDArray[np.float32], now: NDArray[np.float32]) -> float:
+    """Give how far the scene moved, as a share of the width; 0 where the two show nothing in common."""
+    window = cv2.createHanningWindow(_REGISTRATION_SIZE, cv2.CV_32F)
+    (x, y), response = cv2.phaseCorrelate(meant, now, window)
+    return float(np.hypot(x, y)) / _REGISTRATION_SIZE[0] if response > _PEAK else 0.0

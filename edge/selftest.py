@@ -63,3 +63,12 @@ def _read_classes(path: Path, classes: int) -> Plane:
     if mask is None or mask.ndim != 2 or mask.dtype != np.uint8 or int(mask.max()) >= classes:
         raise BundleError(f"{path}: must be an index mask, grey PNG: quantise the model again")
     return np.asarray(mask, np.uint8)
+
+
+def calibration_look(bundle: Bundle) -> tuple[float, float, float] | None:
+    """Give the mean blue, green and red of the probe pictures, drawn from the data the model was measured on."""
+    means = [read_picture(bundle.file(probe.picture)).mean(axis=(0, 1)) for probe in bundle.manifest.probe]
+    if not means:
+        return None
+    blue, green, red = (float(value) for value in np.mean(means, axis=0))
+    return blue, green, red

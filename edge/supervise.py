@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SPAWN = multiprocessing.get_context("spawn")
 _WAIT_S = (0.5, 30.0)
+_AT_ONCE_S = 0.1
 _SOUND_S = 60.0
 """A process that lived this long was sound: the next wait is the shortest again."""
 
@@ -29,8 +30,10 @@ class Supervised:
     target: Callable[..., None]
     arguments: Callable[[], tuple[Any, ...]]  # made anew for each start
     clock: Clock
+    longest_wait_s: float = _WAIT_S[1]
     restarts: int = field(init=False, default=0)
     started_mono_s: float = field(init=False, default=0.0)
+    died: bool = field(init=False, default=False)  # the last one ended by itself
     _process: BaseProcess | None = field(init=False, default=None)
     _wait_s: float = field(init=False, default=_WAIT_S[0])
     _start_at: float = field(init=False, default=0.0)
@@ -47,6 +50,7 @@ class Supervised:
             if self._process.is_alive():
                 return False
             log.warning("%s ended by itself (exit code %s)", self.name, self._process.exitcode)
+            self.died = True
             self._gone(now)
         if now < self._start_at:
             return False
@@ -56,14 +60,15 @@ class Supervised:
         self.started_mono_s = now
         return True
 
-    def replace(self, reason: str) -> None:
-        """Kill the process; `tend` starts another after a pause."""
+    def replace(self, reason: str, *, at_once: bool = False) -> None:
+        """Kill the process; `tend` starts another after a pause, the shortest one if `at_once`."""
         if self._process is None:
             return
         log.warning("%s is replaced: %s", self.name, reason)
         self._process.kill()
         self._process.join()
-        self._gone(self.clock.monotonic_s())
+        self.died = False
+        self._gone(self.clock.monotonic_s(), at_once=at_once)
 
     def stop(self) -> None:
         """End the process for good, gently at first."""
@@ -75,8 +80,8 @@ class Supervised:
                 self._process.join()
             self._process = None
 
-    def _gone(self, now: float) -> None:
+    def _gone(self, now: float, *, at_once: bool = False) -> None:
         sound = now - self.started_mono_s > _SOUND_S
-        self._start_at = now + (_WAIT_S[0] if sound else self._wait_s)
-        self._wait_s = _WAIT_S[0] if sound else min(2 * self._wait_s, _WAIT_S[1])
+        self._start_at = now + (_AT_ONCE_S if at_once else _WAIT_S[0] if sound else self._wait_s)
+        self._wait_s = _WAIT_S[0] if sound or at_once else min(2 * self._wait_s, self.longest_wait_s)
         self._process = None

@@ -13,8 +13,10 @@ import numpy as np
 from edge import payload
 from edge.alert import AlertLife
 from edge.bundle import open_bundle
+from edge.burst import Burst, Seen
 from edge.capture import frame_slot
 from edge.child import become_child
+from edge.clip import ClipWishes
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
@@ -22,7 +24,7 @@ from edge.frame import Frame
 from edge.inspect import Inspector
 from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
-from edge.selftest import selftest
+from edge.selftest import calibration_look, selftest
 from edge.slot import Slot
 
 if TYPE_CHECKING:
@@ -32,14 +34,17 @@ if TYPE_CHECKING:
     from edge.clock import Clock
     from edge.config import Config
     from edge.frame import Picture
-    from edge.inspection import Event, Inspection
+    from edge.inspection import Event
     from edge.mask import Mask
     from edge.segment import Segmenter
+    from edge.slot import Snapshot
 
 log = logging.getLogger(__name__)
 
 VIEW_CAPACITY = 32 * 1024 * 1024
 _IDLE_S = 0.004
+_REST_S = 0.2
+"""The same where pictures come from time to time only: nobody waits for a verdict, and a battery pays for each look."""
 _BEAT_S = 0.25
 
 
@@ -63,7 +68,7 @@ def run_worker(config: Config, core: Connection, parent_pid: int) -> None:
         with open_segmenter(bundle, context.model.target, config.model.threads) as segmenter:
             selftest(bundle, segmenter, context.model.target)
             colours = [c.colour for c in bundle.manifest.classes]
-            _inspect_for_ever(config, core, context, colours, segmenter)
+            _inspect_for_ever(config, core, context, colours, calibration_look(bundle), segmenter)
     except EdgeloupeError as error:
         core.send({"kind": "failed", "detail": str(error)})
     except BrokenPipeError:  # the core is gone
@@ -71,22 +76,29 @@ def run_worker(config: Config, core: Connection, parent_pid: int) -> None:
 
 
 def _inspect_for_ever(
-    config: Config, core: Connection, context: payload.Context, colours: list[Any], segmenter: Segmenter
+    config: Config,
+    core: Connection,
+    context: payload.Context,
+    colours: list[Any],
+    look: tuple[float, float, float] | None,
+    segmenter: Segmenter,
 ) -> None:
-    core.send({"kind": "ready", "model": {**asdict(context.model), "labels": context.labels, "colours": colours}})
+    model = {**asdict(context.model), "labels": context.labels, "colours": colours}
+    core.send({"kind": "ready", "model": model, "look": look})
     clock = SystemClock()
     stations = [
         Station(name=name, config=config, context=context, colours=colours, segmenter=segmenter, clock=clock)
         for name in config.cameras
     ]
     beaten = clock.monotonic_s()
+    idle_s = _REST_S if all(c.trigger.kind == "interval" for c in config.cameras.values()) else _IDLE_S
     while True:
         busy = [station.take(core) for station in stations]
         if clock.monotonic_s() - beaten > _BEAT_S:
             beaten = clock.monotonic_s()
             core.send({"kind": "beat"})
         if not any(busy):
-            time.sleep(_IDLE_S)
+            time.sleep(idle_s)
 
 
 class Told(Protocol):
@@ -114,6 +126,8 @@ class Station:
     _evidence: EvidenceStore = field(init=False)
     _last: int = field(init=False)
     _dropped: int = field(init=False, default=0)
+    _burst: Burst = field(init=False)
+    _clips: ClipWishes = field(init=False)
 
     def __post_init__(self) -> None:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
@@ -124,6 +138,8 @@ class Station:
         self._inspector = Inspector(self.segmenter, self.context.labels, config.rules, check, self.clock)
         self._alerts = AlertLife(config.alerts, per_part=config.cameras[self.name].alert_per == "part")
         self._evidence = EvidenceStore(config.storage.state_dir / "evidence")
+        self._burst = Burst(config.cameras[self.name].pick)
+        self._clips = ClipWishes(config.cameras[self.name].clip, runtime_dir, self.name)
 
     def take(self, core: Told) -> bool:
         """Inspect the newest frame if there is one; give whether there was."""
@@ -131,19 +147,25 @@ class Station:
         if snapshot is None:
             return False
         self._frames.mark_consumed(snapshot.sequence)  # before the network: a picture that kills it is not tried again
-        frame = Frame(camera=self.name, picture=snapshot.arrays["picture"], **snapshot.meta)
-        inspection, small, mask = self._inspector.inspect(frame)
+        frame = _frame(self.name, snapshot)
+        seen = Seen(*self._inspector.inspect(frame), frame.picture)
         if not snapshot.intact():  # overtaken while we looked: what we saw may be two pictures
             self._dropped += 1
             self._last = snapshot.sequence
             return True
-        events = self._alerts.step(inspection, self.clock.monotonic_s())
-        if any(event.type != "end" for event in events):
-            events = self._keep_picture(events, frame.picture)
         self._dropped += max(snapshot.sequence - self._last - 1, 0)
         self._last = snapshot.sequence
-        result = payload.result(inspection, self.context)
-        self._show(result, small, mask)
+        chosen = self._burst.take(seen, frame.burst)
+        if chosen is not None:
+            self._tell(core, chosen, frame.captured_mono_s)
+        return True
+
+    def _tell(self, core: Told, seen: Seen, captured_mono_s: float) -> None:
+        events = self._alerts.step(seen.inspection, self.clock.monotonic_s())
+        if any(event.type != "end" for event in events):
+            events = self._keep_picture(events, seen.picture, captured_mono_s)
+        result = payload.result(seen.inspection, self.context)
+        self._show(result, seen.small, seen.mask)
         core.send(
             {
                 "kind": "inspected",
@@ -153,12 +175,13 @@ class Station:
                 "dropped": self._dropped,
             }
         )
-        return True
 
-    def _keep_picture(self, events: list[Event], picture: Picture) -> list[Event]:
-        seen: Inspection = events[0].inspection
+    def _keep_picture(self, events: list[Event], picture: Picture, captured_mono_s: float) -> list[Event]:
+        seen = events[0].inspection
         kept = self._evidence.save(picture, seen.captured_at, self.name, seen.result_id)
-        return [replace(event, evidence=kept) for event in events]
+        begins = any(event.type == "new" for event in events)
+        clip = self._clips.ask(kept, captured_mono_s) if begins else None
+        return [replace(event, evidence=kept, clip=clip) for event in events]
 
     def _show(self, result: dict[str, Any], small: Picture, mask: Mask | None) -> None:
         """Leave what was seen for the dashboard; a copy of two small pictures, whoever looks."""
@@ -178,3 +201,10 @@ class Station:
             "defects": list(self.config.rules),
         }
         self._view.write(meta, {"picture": small, **planes})
+
+
+def _frame(camera: str, snapshot: Snapshot) -> Frame:
+    meta = dict(snapshot.meta)
+    for name in ("faults", "burst"):
+        meta[name] = None if meta.get(name) is None else tuple(meta[name])
+    return Frame(camera=camera, picture=snapshot.arrays["picture"], **meta)

@@ -33,15 +33,17 @@ class Appliance:
         sections: dict[str, Any] = {
             section: options.pop(section) for section in ("mqtt", "sinks") if section in options
         }
+        others = options.pop("others", {})
+        rules = options.pop("rules", {"spot": {"min_area_px": 20}})
         config: dict[str, Any] = {
             "device": "test",
             "model": {"bundle": str(bundle)},
-            "rules": {"spot": {"min_area_px": 20}},
+            "rules": rules,
             "alerts": {"clear": 1},
             "storage": {"state_dir": str(folder / "state"), "runtime_dir": str(folder / "run")},
-            "web": {"enabled": False},
+            "web": options.pop("web", {"enabled": False}),
             **sections,
-            "cameras": {"c": {"source": source, **options}},
+            "cameras": {"c": {"source": source, **options}, **others},
         }
         self.folder = folder
         self.config = folder / "edgeloupe.yaml"
@@ -75,8 +77,8 @@ class Appliance:
             assert time.monotonic() < deadline, f"not within {limit_s} s; health: {json.dumps(self.health())}"
             time.sleep(0.05)
 
-    def camera(self) -> dict[str, Any]:
-        return dict(self.health().get("cameras", {}).get("c", {}))
+    def camera(self, name: str = "c") -> dict[str, Any]:
+        return dict(self.health().get("cameras", {}).get(name, {}))
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from edge.mqtt.broker import Received
+    from edge.mqtt.broker import Message, Received
 
 PATIENCE_S = 30.0
 """How long tests wait for what must come; on an idle machine it takes fractions of a second."""
@@ -156,10 +156,24 @@ class Ear:
         while not enough():
             if time.monotonic() > deadline:
                 pytest.fail(f"waited {PATIENCE_S:.0f} s in vain {what}; heard {[r.topic for r in self.heard][-20:]}")
-            self._link.pump(0.05)
-            while self._link.inbox:
-                self.heard.append(self._link.inbox.popleft())
+            self.hark(0.05)
+
+    def hark(self, seconds: float) -> None:
+        """Listen for a moment."""
+        self._link.pump(seconds)
+        while self._link.inbox:
+            self.heard.append(self._link.inbox.popleft())
 
     def payloads(self, topic: str) -> list[bytes]:
         """What was heard on a topic, in order."""
         return [received.payload for received in self.heard if received.topic == topic]
+
+
+def publish(port: int, message: Message) -> None:
+    """Publish one message at QoS 1 and wait for the broker's yes."""
+    broker = Broker(host="127.0.0.1", port=port)
+    with connect(broker, client_id="sender", clock=SystemClock(), session_s=0) as link:
+        link.publish(message)
+        while not link.acks:
+            link.pump(1.0)
+        assert link.acks.popleft().refusal is None

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 from pydantic import BaseModel
 
-from edge import cameras, cli, sinks
+from edge import cli, sinks
 from edge.config import Config
+from edge.source import SCHEMES
 from models.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def test_every_command_and_camera_scheme_is_documented() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     for name in cli.commands():
         assert f"`edgeloupe {name}" in changes or f"edgeloupe {name}" in README or f"`{name}`" in changes, name
-    for scheme in cameras.SCHEMES:
+    for scheme in SCHEMES:
         assert f"`{scheme}:" in SETTINGS
     for kind in sinks.KINDS:
         assert f"`kind: {kind}`" in SETTINGS

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, Self
 
-if TYPE_CHECKING:
-    from edge.frame import Picture
+from edge.source import SCHEMES, split_source
 
-SCHEMES = ("belt", "file", "synthetic", "v4l2")
+if TYPE_CHECKING:
+    from edge.camera_config import CameraConfig
+    from edge.config import MqttConfig
+    from edge.frame import Shot
+
+
+class Nothing(Enum):
+    """Why there is no picture."""
+
+    YET = auto()  # the source is sound and waits for somebody: a sender, a hardware trigger
+    MORE = auto()  # the source has ended
 
 
 class Camera(Protocol):
@@ -17,33 +27,25 @@ class Camera(Protocol):
     Used as a context manager: entering opens the source and raises CameraError when it can't.
     """
 
-    simulated: bool  # pictures come from a file: none may be skipped, and results say so
+    simulated: bool  # pictures come from a file, not from a lens, and results say so
+    each_counts: bool  # none may be skipped: the source waits; otherwise the newest counts
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def read(self) -> Picture | None:
-        """Wait for the next picture, (H, W, 3) uint8 BGR; None when there are no more. Raises CameraError."""
+    def read(self) -> Shot | Nothing:
+        """Wait for the next picture, at most a second where it comes when others like.
+
+        Raises:
+            PictureError: this one is damaged; the next may be sound.
+            CameraError: the source must be opened again.
+        """
         ...
 
 
-def split_source(source: str) -> tuple[str, str]:
-    """Split `v4l2:/dev/video0` into scheme and rest."""
-    scheme, _, rest = source.partition(":")
-    return scheme, rest
-
-
-def check_source(source: str) -> str:
-    """Give `source` back when it names a known scheme and something behind it. Raises ValueError."""
-    scheme, rest = split_source(source)
-    if scheme not in SCHEMES or not rest:
-        raise ValueError(f"must be SCHEME:PLACE with a scheme of {', '.join(SCHEMES)}, such as v4l2:/dev/video0")
-    return source
-
-
-def create(source: str, *, loop: bool = False) -> Camera:
-    """Make the camera for `source`; nothing is opened yet. Raises ValueError for an unknown scheme."""
-    scheme, rest = split_source(check_source(source))
-    camera: Camera = import_module(f"edge.cameras.{scheme}").create(rest, loop=loop)
+def create(config: CameraConfig, mqtt: MqttConfig | None = None) -> Camera:
+    """Make the camera that `config` describes; nothing is opened yet. `mqtt` is the broker, for who listens there."""
+    scheme, _ = split_source(config.source)
+    camera: Camera = import_module(f"edge.cameras.{SCHEMES[scheme]}").create(config, mqtt)
     return camera

@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 
 from edge.errors import CameraError, PictureError
-from edge.frame import is_picture, read_picture
+from edge.frame import Shot, is_picture, read_picture
+from edge.source import split_source
 
 if TYPE_CHECKING:
+    from edge.camera_config import CameraConfig
+    from edge.config import MqttConfig
     from edge.frame import Picture
 
 _SIZE = (1024, 512)
@@ -23,6 +26,7 @@ class Belt:
     """Shows a window of 1024x512 pixels that moves over the strip of pictures and starts again at its end."""
 
     simulated = True
+    each_counts = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,13 +47,13 @@ class Belt:
     def __exit__(self, *exc: object) -> None:
         self._strip = np.zeros((0, 0, 3), np.uint8)
 
-    def read(self) -> Picture | None:
+    def read(self) -> Shot:
         left = self._at
         self._at = (left + _SIZE[0] // _STEPS) % (self._strip.shape[1] - _SIZE[0])
-        return self._strip[:, left : left + _SIZE[0]]
+        return Shot(picture=self._strip[:, left : left + _SIZE[0]])
 
 
-def create(rest: str, *, loop: bool) -> Belt:
-    """Make the belt for the folder `rest`; a belt always goes round."""
-    del loop
-    return Belt(Path(rest))
+def create(config: CameraConfig, mqtt: MqttConfig | None) -> Belt:
+    """Make the belt for a folder; a belt always goes round."""
+    del mqtt
+    return Belt(Path(split_source(config.source)[1]))

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Self
 import cv2
 import numpy as np
 
-from edge.errors import CameraError, PictureError
-from edge.frame import is_picture, read_picture
+from edge.cameras import Nothing
+from edge.errors import CameraError
+from edge.frame import Shot, is_picture, read_picture
+from edge.source import split_source
 
 if TYPE_CHECKING:
+    from edge.camera_config import CameraConfig
     from edge.cameras import Camera
-    from edge.frame import Picture
+    from edge.config import MqttConfig
 
 
 class Folder:
     """Every picture of a folder once, or round and round."""
 
     simulated = True
+    each_counts = True
 
     def __init__(self, path: Path, *, loop: bool) -> None:
         self._path = path
@@ -34,18 +38,14 @@ class Folder:
     def __exit__(self, *exc: object) -> None:
         self._waiting = []
 
-    def read(self) -> Picture | None:
+    def read(self) -> Shot | Nothing:
         if not self._waiting:
             if not (self._loop and self._readable):
-                return None
+                return Nothing.MORE
             self._waiting = self._list()
-        path = self._waiting.pop(0)
-        try:
-            picture = read_picture(path)
-        except PictureError as error:
-            raise CameraError(str(error)) from error
+        picture = read_picture(self._waiting.pop(0))
         self._readable = True
-        return picture
+        return Shot(picture=picture)
 
     def _list(self) -> list[Path]:
         found = sorted(path for path in self._path.iterdir() if is_picture(path))
@@ -58,6 +58,7 @@ class Video:
     """A video file, decoded by OpenCV's FFmpeg."""
 
     simulated = True
+    each_counts = True
 
     def __init__(self, path: Path, *, loop: bool) -> None:
         self._path = path
@@ -73,7 +74,7 @@ class Video:
             self._capture.release()
             self._capture = None
 
-    def read(self) -> Picture | None:
+    def read(self) -> Shot | Nothing:
         if self._capture is None:
             raise CameraError(f"{self._path}: is not open")
         ok, picture = self._capture.read()
@@ -81,7 +82,7 @@ class Video:
             self._capture.release()
             self._capture = self._open()
             ok, picture = self._capture.read()
-        return np.asarray(picture, np.uint8) if ok else None
+        return Shot(picture=np.asarray(picture, np.uint8)) if ok else Nothing.MORE
 
     def _open(self) -> cv2.VideoCapture:
         if not self._path.exists():
@@ -92,7 +93,8 @@ class Video:
         return capture
 
 
-def create(rest: str, *, loop: bool) -> Camera:
-    """Make a folder or video source for the path `rest`; it is opened on entering."""
-    path = Path(rest).expanduser()
-    return Folder(path, loop=loop) if path.is_dir() else Video(path, loop=loop)
+def create(config: CameraConfig, mqtt: MqttConfig | None) -> Camera:
+    """Make a folder or video source; it is opened on entering."""
+    del mqtt
+    path = Path(split_source(config.source)[1]).expanduser()
+    return Folder(path, loop=config.loop) if path.is_dir() else Video(path, loop=config.loop)

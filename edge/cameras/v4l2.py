@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -9,31 +11,49 @@ import cv2
 import numpy as np
 
 from edge.errors import CameraError
+from edge.frame import Packet, Shot, check_jpeg, decode_picture
+from edge.source import split_source
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
+    from collections.abc import Iterator
+
+    from edge.camera_config import CameraConfig
+    from edge.config import MqttConfig
+
+_MANUAL_EXPOSURE = 1  # V4L2_EXPOSURE_MANUAL
+_EXPOSURE_UNIT_US = 100  # of V4L2_CID_EXPOSURE_ABSOLUTE
+_WHY = {
+    errno.ENOENT: "does not exist: plug the camera in, or see `edgeloupe cameras`",
+    errno.EACCES: "this user may not open it: add the user to the group video",
+    errno.EBUSY: "another program uses it: stop that one",
+    errno.ENODEV: "was unplugged: plug it in again",
+}
 
 
 class V4l2:
     """One `/dev/videoN`; the driver keeps a single buffer, so that pictures are fresh."""
 
     simulated = False
+    each_counts = False
 
-    def __init__(self, device: Path) -> None:
-        self._device = device
+    def __init__(self, config: CameraConfig) -> None:
+        self._config = config
+        self._device = Path(split_source(config.source)[1])
         self._capture: cv2.VideoCapture | None = None
+        self._format = ""
 
     def __enter__(self) -> Self:
-        if not self._device.exists():
-            raise CameraError(f"{self._device}: does not exist: plug the camera in, or see `ls /dev/video*`")
+        _probe(self._device)
         capture = cv2.VideoCapture(str(self._device), cv2.CAP_V4L2)
         if not capture.isOpened():
-            raise CameraError(
-                f"{self._device}: can't be opened as a camera: is another program using it, "
-                "and may this user (group video)?"
-            )
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            capture.release()
+            raise CameraError(f"{self._device}: can't be opened as a camera: is another program using it?")
         self._capture = capture
+        try:
+            self._set(capture)
+        except CameraError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -41,16 +61,84 @@ class V4l2:
             self._capture.release()
             self._capture = None
 
-    def read(self) -> Picture | None:
+    def read(self) -> Shot:
         if self._capture is None:
             raise CameraError(f"{self._device}: is not open")
-        ok, picture = self._capture.read()
+        ok, data = self._capture.read()
         if not ok:
             raise CameraError(f"{self._device}: gave no picture: check cable and power")
-        return np.asarray(picture, np.uint8)
+        stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        stamp = stamp_s if stamp_s > 0 else None
+        if self._format != "MJPG":
+            return Shot(picture=np.asarray(data, np.uint8), format=self._format, stamp_s=stamp)
+        encoded = check_jpeg(np.asarray(data, np.uint8).tobytes(), str(self._device))
+        picture = decode_picture(np.frombuffer(encoded, np.uint8), str(self._device))
+        height, width = picture.shape[:2]
+        packet = Packet(codec="mjpeg", data=encoded, key=True, width=width, height=height)
+        return Shot(picture=picture, format=self._format, stamp_s=stamp, packet=packet)
+
+    def _set(self, capture: cv2.VideoCapture) -> None:
+        asked = self._config.format
+        if asked.pixels is not None:
+            if len(asked.pixels) != 4:
+                raise CameraError(f"format.pixels = {asked.pixels}: V4L2 names formats by four letters, such as MJPG")
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*asked.pixels))
+        for name, prop, value in (
+            ("width", cv2.CAP_PROP_FRAME_WIDTH, asked.width),
+            ("height", cv2.CAP_PROP_FRAME_HEIGHT, asked.height),
+            ("fps", cv2.CAP_PROP_FPS, asked.fps),
+        ):
+            if value is not None:
+                capture.set(prop, value)
+                if name != "fps" and round(capture.get(prop)) != value:
+                    raise CameraError(
+                        f"{self._device}: format.{name} = {value}: it gives {capture.get(prop):.0f}: "
+                        "`edgeloupe cameras` lists what it can"
+                    )
+        self._format = _name(int(capture.get(cv2.CAP_PROP_FOURCC)))
+        if asked.pixels is not None and self._format != asked.pixels:
+            raise CameraError(
+                f"{self._device}: format.pixels = {asked.pixels}: it gives {self._format}: "
+                "`edgeloupe cameras` lists what it can"
+            )
+        if self._format == "MJPG":  # as it comes: OpenCV decodes pictures that are cut off, too
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        for name, settings in _controls(self._config):
+            if not all(capture.set(prop, value) for prop, value in settings):
+                raise CameraError(
+                    f"controls.{name}: {self._device} can't be set so: `edgeloupe cameras` lists what it can"
+                )
 
 
-def create(rest: str, *, loop: bool) -> V4l2:
-    """Make the camera for the device path `rest`; it is opened on entering."""
-    del loop  # a lens has no end
-    return V4l2(Path(rest))
+def _controls(config: CameraConfig) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+    """Give what must be set, automatic off before the value."""
+    asked = config.controls
+    if asked.exposure_us is not None:
+        value = asked.exposure_us / _EXPOSURE_UNIT_US
+        yield "exposure_us", [(cv2.CAP_PROP_AUTO_EXPOSURE, _MANUAL_EXPOSURE), (cv2.CAP_PROP_EXPOSURE, value)]
+    if asked.gain is not None:
+        yield "gain", [(cv2.CAP_PROP_GAIN, asked.gain)]
+    if asked.white_balance_k is not None:
+        yield "white_balance_k", [(cv2.CAP_PROP_AUTO_WB, 0), (cv2.CAP_PROP_WB_TEMPERATURE, asked.white_balance_k)]
+    if asked.focus is not None:
+        yield "focus", [(cv2.CAP_PROP_AUTOFOCUS, 0), (cv2.CAP_PROP_FOCUS, asked.focus)]
+
+
+def _probe(device: Path) -> None:
+    """Open the device once by hand: OpenCV does not say why it can't."""
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError as error:
+        why = _WHY.get(error.errno or 0, f"{error.strerror}: check cable and power")
+        raise CameraError(f"{device}: {why}") from error
+
+
+def _name(fourcc: int) -> str:
+    return bytes((fourcc >> shift) & 0xFF for shift in (0, 8, 16, 24)).decode("ascii", "replace").strip("\0 ")
+
+
+def create(config: CameraConfig, mqtt: MqttConfig | None) -> V4l2:
+    """Make the camera for a device path; it is opened on entering."""
+    del mqtt
+    return V4l2(config)

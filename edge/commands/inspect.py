@@ -36,8 +36,9 @@ def run(args: argparse.Namespace) -> int:
 
     from edge import payload
     from edge.bundle import open_bundle
+    from edge.camera_config import PictureConfig
     from edge.clock import SystemClock
-    from edge.config import PictureConfig, RuleConfig
+    from edge.config import RuleConfig
     from edge.errors import PictureError
     from edge.inspect import Inspector
     from edge.inspection import Verdict

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge.camera_config import CameraConfig
 from edge.config import (
     AlertConfig,
-    CameraConfig,
     Config,
     ModelConfig,
     MqttConfig,

@@ -132,6 +132,10 @@ class MqttSink:
         """Keep the camera's retained status, a word or a JSON object."""
         self._hold(self._topics.camera(camera, "status"), status)
 
+    def set_camera_health(self, camera: str, health: Mapping[str, Any]) -> None:
+        """Keep the camera's retained health: its state and why."""
+        self._hold(self._topics.camera(camera, "health"), health)
+
     def set_state(self, told: Mapping[str, Any]) -> None:
         """Take the device's health: `model`, `ready` and `reasons` go into the retained state, all of it into metrics.
 

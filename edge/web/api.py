@@ -116,7 +116,8 @@ def evidence(path: str, state: State, width: Literal["160", "320", "640"] | None
         raise HTTPException(404, f"evidence {path}: no such picture; the oldest are deleted when space runs out")
     if small:
         return Response(small, headers=_FOR_EVER, media_type="image/jpeg")
-    return FileResponse(file, headers=_FOR_EVER, media_type="image/jpeg")
+    media_type = "video/mp4" if file and file.suffix == ".mp4" else "image/jpeg"
+    return FileResponse(file, headers=_FOR_EVER, media_type=media_type)
 
 
 @api.get("/stream", response_class=StreamingResponse)

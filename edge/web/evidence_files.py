@@ -1,8 +1,9 @@
-"""Evidence files: pictures behind alerts, found by the path an alert names and never outside their folder."""
+"""Evidence files: what lies behind alerts, found by the path an alert names and never outside their folder."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,13 +12,15 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-_JPEG_STARTS = b"\xff\xd8\xff"
+_MARKS = {".jpg": (0, b"\xff\xd8\xff"), ".jpeg": (0, b"\xff\xd8\xff"), ".mp4": (4, b"ftyp")}
+"""What stands where in a file of each kind."""
 _QUALITY = 80
 
 
 def find(root: Path, relative: str) -> Path | None:
-    """Give the JPEG file at `relative` below `root`; None for anything else, links to the outside included."""
-    if "\0" in relative or not relative.endswith((".jpg", ".jpeg")):
+    """Give the JPEG or MP4 file at `relative` below `root`; None for anything else, links to the outside included."""
+    at, mark = _MARKS.get(PurePosixPath(relative).suffix, (0, b""))
+    if "\0" in relative or not mark:
         return None
     folder = root.resolve()
     try:
@@ -25,10 +28,10 @@ def find(root: Path, relative: str) -> Path | None:
         if not path.is_relative_to(folder) or not path.is_file():
             return None
         with path.open("rb") as file:
-            starts = file.read(len(_JPEG_STARTS))
+            starts = file.read(at + len(mark))
     except OSError:  # a name too long, a file deleted meanwhile
         return None
-    return path if starts == _JPEG_STARTS else None
+    return path if starts[at:] == mark else None
 
 
 @lru_cache(maxsize=128)

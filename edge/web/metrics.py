@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge import __version__
+from edge.camera_state import SOUND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,8 @@ _CAMERA_GAUGES = {
     "fps": ("camera_inspections_per_second", "Inspections per second, averaged over the last ones."),
     "inference_s": ("inference_seconds", "Time the network took for the last picture."),
     "total_s": ("processing_seconds", "Time from capture to verdict of the last picture."),
+    "temperature_c": ("camera_temperature_celsius", "Of the camera's sensor, where it tells."),
+    "drift": ("camera_drift_levels", "Grey levels by which brightness or colour is off the calibration set."),
 }
 _CAMERA_COUNTERS = {
     "frames": ("frames_captured_total", "Pictures the camera gave."),
@@ -118,17 +121,22 @@ def _cameras(cameras: Mapping[str, Mapping[str, Any]]) -> list[Metric]:
     up = Metric("camera_up", "gauge", "Whether the camera gives pictures.")
     results = Metric("results_total", "counter", "Inspections by verdict.")
     defects = Metric("defects_total", "counter", "Defect regions in pictures that are NotOK, by class.")
+    state = Metric("camera_state", "gauge", "The camera's state as a label; always 1.")
+    troubles = Metric("camera_troubles_total", "counter", "How often each fault of a camera began.")
     plain = {key: Metric(name, "counter", text) for key, (name, text) in _CAMERA_COUNTERS.items()}
     plain |= {key: Metric(name, "gauge", text) for key, (name, text) in _CAMERA_GAUGES.items()}
     for name, camera in cameras.items():
-        up.add(camera.get("state") == "live", camera=name)
+        up.add(camera.get("state") in SOUND, camera=name)
+        state.add(1, camera=name, state=camera.get("state", "connecting"))
+        for kind, count in (camera.get("troubles") or {}).items():
+            troubles.add(count, camera=name, kind=kind)
         for evaluation, count in (camera.get("verdicts") or {}).items():
             results.add(count, camera=name, evaluation=evaluation)
         for label, count in (camera.get("defects") or {}).items():
             defects.add(count, camera=name, class_=label)
         for key, metric in plain.items():
             metric.add(camera.get(key), camera=name)
-    return [up, results, defects, *plain.values()]
+    return [up, state, troubles, results, defects, *plain.values()]
 
 
 def _labels(labels: Mapping[str, str]) -> str:

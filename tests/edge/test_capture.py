@@ -11,10 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture import frame_slot, run_capture, state_slot
-from edge.config import CameraConfig
+from edge.camera_config import CameraConfig
+from edge.camera_state import state_slot
+from edge.capture import frame_slot, run_capture
+from edge.clip import CLIP_CAPACITY, clip_slot
+from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.slot import Slot
 from edge.supervise import SPAWN
+from tests.rtsp import RtspServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +31,15 @@ class Bench:
     def __init__(self, folder: Path, source: str, **options: Any) -> None:
         self.frames = Slot.create(frame_slot(folder, "c"), 1 << 20)
         self.state = Slot.create(state_slot(folder, "c"), 1 << 16)
-        arguments = ("c", CameraConfig(source=source, **options), folder, os.getpid())
+        Slot.create(clip_slot(folder, "c"), CLIP_CAPACITY).close()
+        config = Config(
+            device="test",
+            model=ModelConfig(bundle=folder),
+            rules={"spot": RuleConfig()},
+            cameras={"c": CameraConfig.model_validate({"source": source, **options})},
+            storage=StorageConfig(state_dir=folder, runtime_dir=folder),
+        )
+        arguments = ("c", config, os.getpid())
         self.process = SPAWN.Process(target=run_capture, args=arguments, daemon=True)
         self.process.start()
 
@@ -116,3 +128,80 @@ def test_frames_come_no_faster_than_asked_for(start: Callable[..., Bench]) -> No
         taken.append((snapshot.meta["id"], snapshot.meta["captured_mono_s"]))
     (first, began), (last, ended) = taken
     assert (last - first) / (ended - began) < 2 * 20  # the first may come late to its time; unpaced would be hundreds
+
+
+def test_a_camera_that_is_wanted_now_and_then_is_closed_in_between(start: Callable[..., Bench]) -> None:
+    bench = start("synthetic:plain", loop=True, trigger={"kind": "interval", "every_s": 7}, burst=3)
+    bench.wait_for(lambda: bench.frames.latest == 1)
+    for number in (1, 2, 3):
+        bench.wait_for(partial(bench.holds, number))
+        bench.frames.mark_consumed(number)
+    bench.wait_for(lambda: bench.told().get("state") == "waiting")
+    assert bench.told()["detail"].startswith("closed for ")
+    bench.wait_for(lambda: bench.frames.latest == 4)
+
+
+def test_pictures_of_a_part_wait_for_their_reader(start: Callable[..., Bench]) -> None:
+    bench = start("synthetic:plain", loop=True, fps=50, burst=4)
+    seen = []
+    for number in range(1, 9):
+        bench.wait_for(partial(bench.holds, number))
+        snapshot = bench.frames.newest()
+        assert snapshot is not None
+        seen.append(tuple(snapshot.meta["burst"]))
+        bench.frames.mark_consumed(number)
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)] * 2
+
+
+def test_of_a_burst_only_the_sharpest_is_handed_on(start: Callable[..., Bench]) -> None:
+    bench = start("synthetic:plain,part,plain", loop=True, fps=50, burst=3, pick="sharpest")
+    bench.wait_for(lambda: bench.frames.latest == 1)
+    snapshot = bench.frames.newest()
+    assert snapshot is not None
+    assert snapshot.arrays["picture"].min() < 60, "the one with a part in it"
+    assert snapshot.meta["burst"] == [1, 1]
+
+
+def test_faults_are_found_although_nothing_is_wanted(start: Callable[..., Bench]) -> None:
+    bench = start("synthetic:dark", loop=True, fps=50, trigger={"kind": "change"})
+    bench.wait_for(lambda: bench.told().get("state") == "dark")
+    assert bench.frames.latest == 0
+
+
+def test_a_file_of_the_configuration_that_is_missing_is_told_and_waited_for(
+    start: Callable[..., Bench], tmp_path: Path
+) -> None:
+    bench = start("synthetic:plain", loop=True, fps=20, reference=tmp_path / "ref.png")
+    bench.wait_for(lambda: bench.told().get("state") == "failed")
+    assert "ref.png" in bench.told()["detail"]
+    cv2.imwrite(str(tmp_path / "ref.png"), np.full((240, 320, 3), 128, np.uint8))
+    bench.wait_for(lambda: bench.told().get("state") == "live")
+
+
+def test_pictures_that_somebody_sends_are_waited_for_in_peace(start: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = start(f"watch:{tmp_path}")
+    bench.wait_for(lambda: bench.told().get("state") == "waiting")
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), 128, np.uint8))
+    bench.wait_for(lambda: bench.frames.latest == 1)
+
+
+def test_nobody_sending_for_longer_than_agreed_is_a_stall(start: Callable[..., Bench], tmp_path: Path) -> None:
+    bench = start(f"watch:{tmp_path}", stall_s=0.5)
+    bench.wait_for(lambda: bench.told().get("state") == "stalled")
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), 128, np.uint8))
+    bench.wait_for(lambda: bench.told().get("state") == "live")
+
+
+def test_a_camera_that_is_opened_again_has_its_whole_time_for_that(start: Callable[..., Bench]) -> None:
+    bench = start("synthetic:plain,unplug", fps=20)
+    bench.wait_for(lambda: bench.told().get("given") is True)
+    bench.wait_for(lambda: bench.told().get("state") == "failed" and bench.told().get("given") is False)
+
+
+def test_waiting_after_a_refusal_is_no_silence(start: Callable[..., Bench], tmp_path: Path) -> None:
+    with RtspServer("viewer", "secret") as server:
+        bench = start(server.url("h264"))
+        bench.wait_for(lambda: bench.told().get("state") == "refused")
+        first = bench.told()["told_mono_s"]
+        bench.wait_for(lambda: bench.told()["told_mono_s"] > first + 1)
+        assert bench.told()["troubles"] == {"refused": 1}

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.capture import state_slot
+from edge.camera_state import state_slot
 from edge.slot import Slot
 from tests.appliance import Appliance, draw_parts, runs
 from tests.brokers import free_port
@@ -71,7 +71,7 @@ def test_a_scene_begins_and_ends_one_alert(start: Start) -> None:
 
 
 def test_pictures_that_can_not_be_judged_are_never_ok(start: Start) -> None:
-    appliance = start("synthetic:dark,bright,fault,plain", fps=10)
+    appliance = start("synthetic:dark,bright,fault,plain", loop=True, fps=10)
     appliance.wait_for(lambda: appliance.camera().get("inspected", 0) >= 3)
     assert appliance.camera()["verdicts"]["NotDecidable"] >= 2
     assert appliance.alerts() == []

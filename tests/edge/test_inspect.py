@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edge.bundle import open_bundle
+from edge.camera_config import PictureConfig
 from edge.clock import FakeClock
-from edge.config import PictureConfig, RuleConfig
+from edge.config import RuleConfig
 from edge.frame import Frame
 from edge.inspect import Inspector, share_of_object
 from edge.inspection import Verdict
@@ -54,7 +55,7 @@ def test_a_defect_is_not_ok_with_its_region_in_frame_pixels(scripted_bundle: Pat
     assert area == pytest.approx(80 * 60, rel=0.03)
 
 
-@pytest.mark.parametrize(("value", "word"), [(0, "dark"), (255, "overexposed")])
+@pytest.mark.parametrize(("value", "word"), [(0, "dark"), (255, "saturated")])
 def test_a_picture_that_can_not_be_judged_is_never_ok(
     scripted_bundle: Path, clock: FakeClock, value: int, word: str
 ) -> None:

@@ -70,6 +70,8 @@ export class AlertDialog {
       ["Alert", this.#life.id],
     ];
     byId("facts").replaceChildren(...facts.map(([name, value]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value }))));
+    const clip = first.clip ?? best.clip;
+    if (clip) byId("facts").append(element("div", {}, element("dt", { text: "Video" }), element("dd", {}, element("a", { href: `api/v1/evidence/${encodePath(clip)}`, download: true, text: "the seconds around it (MP4)" }))));
     byId("regions").replaceChildren(...message.regions.map((region, i) => this.#regionRow(region, i + 1)));
     const list = this.#alerts().list;
     const place = list.findIndex((one) => one.id === this.#life.id);
@@ -81,7 +83,7 @@ export class AlertDialog {
     const row = element("tr", {},
       element("td", { class: "n", text: region.id }),
       element("th", { scope: "row" }, swatch(this.#colour(region.label)), element("span", { text: region.label })),
-      element("td", { class: "n", text: count(region.area_px) }),
+      element("td", { class: "n", text: region.area_mm2 == null ? count(region.area_px) : `${region.area_mm2.toPrecision(3)} mm²` }),
       element("td", { class: "n", text: `${region.bbox[2]} × ${region.bbox[3]}` }),
       element("td", { class: "n", text: region.score.toFixed(2) }));
     row.addEventListener("mouseenter", () => this.#draw(number));

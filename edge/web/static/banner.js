@@ -2,10 +2,24 @@
 import { byId, seconds } from "./format.js";
 
 const STARTING_MS = 2500;
+const SILENT = new Set(["stalled", "failed", "refused", "damaged"]); // no picture comes: what is shown is the past
 const CAMERA = {
   connecting: ["Camera connecting.", "waiting for its first picture"],
   stalled: ["Camera stalled.", "it gives no pictures; it is being restarted"],
   failed: ["Camera failed.", "it can't be opened; trying again"],
+  refused: ["Camera refuses us.", "user name or password is wrong"],
+  damaged: ["Pictures come damaged.", "check cable and network"],
+  wrong_format: ["Pictures have another size or format.", "check the camera's settings"],
+  clock: ["The camera's clock went back.", "old pictures came"],
+  stale: ["The picture is old.", "none of it is judged"],
+  frozen: ["The picture is frozen.", "the camera repeats itself"],
+  dark: ["The picture is dark.", "check light and lens"],
+  saturated: ["The picture is overexposed.", "check light and exposure"],
+  noise: ["There is only noise.", "check cable and sensor"],
+  covered: ["The lens is covered.", "clean or uncover it"],
+  blurred: ["The picture is blurred.", "check focus and lens"],
+  moved: ["The camera has moved.", "mount it as it was"],
+  overheated: ["The camera is too hot.", "cool or shade it"],
 };
 
 // Gives { level, title, text, blind }; blind: what is shown must not pass for the present.
@@ -27,9 +41,11 @@ export function troubleOf({ stream, health, camera, frame, ageS }) {
   }
   if (camera && camera.state in CAMERA) {
     const [title, otherwise] = CAMERA[camera.state];
-    return { level: "bad", title, text: sentence(camera.detail || otherwise), blind: old };
+    return { level: "bad", title, text: sentence(camera.detail || otherwise), blind: old || SILENT.has(camera.state) };
   }
+  if (camera?.state === "waiting") return { level: "note", title: "Waiting for a picture.", text: sentence(camera.detail || "nothing has asked for one"), blind: old };
   if (old) return { level: "bad", title: "The picture is old.", text: `Taken ${seconds(ageS)} ago; no newer one has been inspected since.`, blind: true };
+  if (camera?.drift_detail) return { level: "warn", title: "Light or colour drifts.", text: sentence(camera.drift_detail), blind: false };
   if (health.core.not_ready.length) return { level: "warn", title: "Not ready.", text: health.core.not_ready.join("; "), blind: false };
   return null;
 }

@@ -18,14 +18,25 @@ export function showDevice(health, camera) {
 function cameraReadings(camera) {
   if (!camera) return [];
   const live = camera.state === "live";
+  const sound = ["live", "waiting", "finished"].includes(camera.state);
   return [
-    ["Camera", camera.state, camera.detail, live || camera.state === "finished" ? "" : "bad"],
+    ["Camera", camera.state.replace("_", " "), camera.detail, sound ? "" : "bad"],
     ["Rate", live ? `${(camera.fps ?? 0).toFixed(1)} /s` : "–", "pictures inspected"],
     ["Picture age", seconds(camera.age_s), live && !camera.live ? "not live" : "", camera.live ? "" : "bad"],
     ["Processing", seconds(camera.total_s), camera.inference_s == null ? "" : `network ${seconds(camera.inference_s)}`],
     ["Not inspected", count(camera.dropped), "overtaken by newer"],
     ["Restarts", count(camera.restarts), "of the camera", camera.restarts ? "warn" : ""],
+    ...troubleReadings(camera),
   ];
+}
+
+function troubleReadings({ troubles, temperature_c: heat, drift }) {
+  const items = [];
+  const began = Object.entries(troubles ?? {}).sort((a, b) => b[1] - a[1]);
+  if (began.length) items.push(["Faults", count(began.reduce((sum, [, times]) => sum + times, 0)), began.slice(0, 3).map(([kind, times]) => `${kind.replace("_", " ")} ${times}`).join(", "), "warn"]);
+  if (heat != null) items.push(["Sensor", `${Math.round(heat)} °C`, "", heat > WARM_C ? "warn" : ""]);
+  if (drift != null) items.push(["Light", `${drift > 0 ? "+" : ""}${Math.round(drift)}`, "grey levels off calibration", ""]);
+  return items;
 }
 
 function deviceReadings(health) {
@@ -54,7 +65,7 @@ function showCameras(cameras) {
     element("th", { scope: "col", class: i > 1 ? "n" : null, text })));
   const rows = cameras.map((camera) => element("tr", {},
     element("th", { scope: "row", text: camera.name }),
-    element("td", {}, element("span", { class: `chip ${camera.state === "live" && camera.live ? "good" : "bad"}`, text: camera.state })),
+    element("td", {}, element("span", { class: `chip ${(camera.state === "live" && camera.live) || camera.state === "waiting" ? "good" : "bad"}`, text: camera.state.replace("_", " ") })),
     element("td", { class: "n", text: `${(camera.fps ?? 0).toFixed(1)} /s` }),
     element("td", { class: "n", text: seconds(camera.age_s) }),
     element("td", { class: "n", text: count(camera.frames) })));

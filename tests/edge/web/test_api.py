@@ -146,6 +146,14 @@ def evidence(folders: Any) -> Path:
     return root
 
 
+def test_a_video_beside_the_evidence_is_given(client: httpx.Client, evidence: Path) -> None:
+    (evidence / "clip.mp4").write_bytes(b"\0\0\0\x18ftypisom")
+    (evidence / "text.mp4").write_bytes(b"hello, this is no video")
+    answer = client.get("/api/v1/evidence/clip.mp4")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "video/mp4")
+    assert client.get("/api/v1/evidence/text.mp4").status_code == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [

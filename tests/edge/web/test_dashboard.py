@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Route
 
+    from edge.camera_state import CameraState
     from edge.web.fake import FakeDevice
 
 PIXELS = """() => {
@@ -201,6 +202,48 @@ def test_a_stalled_camera_is_said_with_its_reason(device: FakeDevice, url: str, 
     scene(device)
     page = open_page(url)
     expect(page.locator("#banner")).to_contain_text("Camera stalled. No picture for 6.0 s.")
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "said"),
+    [
+        (
+            "covered",
+            "12% of the reference's contrast is left",
+            "The lens is covered. 12% of the reference's contrast is left.",
+        ),
+        ("refused", "user name or password is wrong", "Camera refuses us. User name or password is wrong."),
+        ("wrong_format", "", "Pictures have another size or format. Check the camera's settings."),
+        ("waiting", "closed for 540 s until the next picture is due", "Waiting for a picture. Closed for 540 s"),
+    ],
+)
+def test_every_state_of_a_camera_is_said_in_words(
+    device: FakeDevice, url: str, open_page: Callable[..., Page], state: CameraState, detail: str, said: str
+) -> None:
+    device.health.cameras["belt"].state, device.health.cameras["belt"].detail = state, detail
+    scene(device)
+    expect(open_page(url).locator("#banner")).to_contain_text(said)
+
+
+def test_a_camera_without_pictures_shows_no_verdict_however_young_the_last_one_is(
+    device: FakeDevice, url: str, open_page: Callable[..., Page]
+) -> None:
+    scene(device)
+    page = shown(open_page(url))
+    device.health.cameras["belt"].trouble("failed", "was unplugged")
+    device.tell()
+    expect(page.locator("#verdict")).to_have_attribute("data-verdict", "none")
+
+
+def test_light_that_drifts_is_a_warning_and_verdicts_go_on(
+    device: FakeDevice, url: str, open_page: Callable[..., Page]
+) -> None:
+    device.health.cameras["belt"].drift = -47.0
+    device.health.cameras["belt"].drift_detail = "red is -47 grey levels off the calibration set: check light"
+    scene(device)
+    page = shown(open_page(url))
+    expect(page.locator("#banner")).to_contain_text("Light or colour drifts. Red is -47 grey levels off")
+    expect(page.locator("#verdict")).to_have_attribute("data-verdict", "OK")
 
 
 def test_a_lost_connection_is_said_and_mended(

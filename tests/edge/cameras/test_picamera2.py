@@ -1,0 +1,52 @@
+"""The Pi's camera as far as it goes without one: settings, colours, times."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from edge import cameras
+from edge.camera_config import CameraConfig, ControlsConfig, FormatConfig
+from edge.cameras.picamera2 import controls, from_boot_time, to_bgr
+from edge.errors import CameraError
+
+
+def test_what_is_set_by_hand_is_locked() -> None:
+    config = CameraConfig(
+        source="picamera2:0",
+        controls=ControlsConfig(exposure_us=8000, gain=2, white_balance_gains=(1.8, 1.4), focus=3),
+        format=FormatConfig(fps=30),
+    )
+    assert controls(config) == {
+        "FrameRate": 30,
+        "AeEnable": False,
+        "ExposureTime": 8000,
+        "AnalogueGain": 2,
+        "AwbEnable": False,
+        "ColourGains": (1.8, 1.4),
+        "AfMode": 0,
+        "LensPosition": 3,
+    }
+    assert controls(CameraConfig(source="picamera2:0")) == {}
+
+
+def test_planes_become_the_colours_they_came_from() -> None:
+    scene = np.zeros((48, 64, 3), np.uint8)
+    scene[:, :32] = (30, 60, 200)
+    planes = cv2.cvtColor(scene, cv2.COLOR_BGR2YUV_I420)
+    back = to_bgr(np.asarray(planes, np.uint8), 64, 48)
+    assert back.shape == (48, 64, 3)
+    assert np.abs(back[10, 10].astype(int) - (30, 60, 200)).max() <= 6
+
+
+def test_a_sensor_time_stamp_is_laid_on_the_monotonic_clock() -> None:
+    stamp_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 40_000_000
+    assert time.monotonic() - from_boot_time(stamp_ns) == pytest.approx(0.04, abs=0.02)
+
+
+def test_without_picamera2_one_line_says_what_to_install() -> None:
+    with pytest.raises(CameraError, match="apt install python3-picamera2"):
+        cameras.create(CameraConfig(source="picamera2:0")).__enter__()
