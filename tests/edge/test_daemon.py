@@ -293,10 +293,13 @@ def test_a_sink_whose_settings_are_wrong_is_one_line_at_the_start(start: Start, 
     assert start(f"file:{parts}", sinks=sinks).process.wait(60) == 2
 
 
-def test_without_a_broker_alerts_that_every_sink_has_do_not_stay_pending(start: Start, tmp_path: Path) -> None:
+def test_without_a_broker_alerts_that_every_sink_has_do_not_stay_pending(
+    start: Start, parts: Path, tmp_path: Path
+) -> None:
     sinks = {"log": {"kind": "file", "folder": str(tmp_path / "out")}}
-    appliance = start("synthetic:plain,red,plain,plain,plain", fps=20, sinks=sinks)
-    appliance.wait_for(lambda: len(appliance.alerts()) == 2)
+    appliance = start(f"file:{parts}", alert_per="part", sinks=sinks)
+    appliance.wait_for(lambda: appliance.health().get("sinks", {}).get("log", {}).get("published") == 20)
     assert appliance.stop() == 0
     again = start("synthetic:plain", fps=20, sinks=sinks)  # room is made at the start, and every minute
-    again.wait_for(lambda: again.health().get("outbox", {}).get("pending") == 0)
+    again.wait_for(lambda: again.health().get("processes", {}).get("core", {}).get("pid") == again.process.pid)
+    again.wait_for(lambda: again.health()["outbox"]["pending"] == 0)
