@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from edge.slot import Slot
 
-CameraState = Literal["connecting", "live", "waiting", "stalled", "failed", "refused", "stopped", "finished", FaultKind]
+Word = Literal["connecting", "live", "waiting", "stalled", "failed", "refused", "stopped", "finished"]
+CameraState = Literal[Word, FaultKind]
 """`waiting`: sound, and nobody wants a picture; `failed`: can't be opened or was lost; `stopped`: by command; the rest
 are picture faults."""
 SOUND: tuple[CameraState, ...] = ("live", "waiting", "finished")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.outbox import OutboxDrain, OutboxReader
+from edge.outbox_file import EVERYBODY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,15 +13,13 @@ if TYPE_CHECKING:
 
     from edge.outbox import Stored
 
-_TABLE = "CREATE TABLE IF NOT EXISTS positions (sink TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID"
-
 
 class Follower(OutboxDrain):
     """Reads the alerts that `sink` has not taken; belongs to the thread that opened it.
 
     A sink's place is made when it is opened for the first time, behind the newest alert: only what is committed from
     then on is its concern. Like an acknowledgement, a place is not synced by itself: after a power cut some alerts
-    come again. Every method raises OutboxError.
+    come again; after damage that took the places with it, all that are left do. Every method raises OutboxError.
     """
 
     def __init__(self, path: Path, sink: str) -> None:
@@ -28,8 +27,9 @@ class Follower(OutboxDrain):
         self._sink = sink
         try:
             with self._transaction() as db:
-                db.execute(_TABLE)
-                db.execute("INSERT OR IGNORE INTO positions VALUES (?, ?)", (sink, self.last_seq))
+                lost = db.execute("SELECT seq FROM positions WHERE sink = ?", (EVERYBODY,)).fetchone()
+                place = lost[0] if lost else self.last_seq
+                db.execute("INSERT OR IGNORE INTO positions VALUES (?, ?)", (sink, place))
         except BaseException:
             self.close()
             raise

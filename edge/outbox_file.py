@@ -23,7 +23,13 @@ BUSY_S = 5.0
 """How long one connection waits for another one's short transaction."""
 VERSION = 2
 
-_COMMON = "CREATE TABLE gaps (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL)"
+EVERYBODY = ""
+"""Stands among the sinks' places after damage took them: nobody's are known, and all begin there."""
+
+_COMMON = """
+CREATE TABLE gaps (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE positions (sink TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID
+"""
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE alerts (
@@ -68,6 +74,7 @@ def build(
     last: int = 0,
     rows: Iterable[Row] = (),
     gaps: Iterable[tuple[int, int, str, float]] = (),
+    places: Iterable[tuple[str, int]] = (),
 ) -> None:
     """Make a database, whole and flushed or not at all, whose next number is above `last` and above all rows'.
 
@@ -93,6 +100,7 @@ def build(
             " WHERE type IN ('new', 'update')"
         )
         db.executemany("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?)", gaps)
+        db.executemany("INSERT INTO positions VALUES (?, ?)", places)
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")
         db.execute("PRAGMA journal_mode = WAL")  # here, where no journal of the change can be left behind

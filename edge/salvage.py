@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.carve import carve
 from edge.high_water import flush_folder
-from edge.outbox_file import BUSY_S, VERSION, build, is_damage, upgrade
+from edge.outbox_file import BUSY_S, EVERYBODY, VERSION, build, is_damage, upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,17 @@ def _rescue(path: Path, salvaged: Path, mark: Mark | None, clock: Clock) -> None
         last=mark.reserved if mark else 0,
         rows=rows(),
         gaps=gaps(),  # consumed after the rows
+        places=_places(path),
     )
+
+
+def _places(path: Path) -> list[tuple[str, int]]:
+    """Read how far each sink had come; where that can't be read, all begin anew: twice is better than never."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as db:
+            return [(str(sink), int(seq)) for sink, seq in db.execute("SELECT sink, seq FROM positions")]
+    except (sqlite3.Error, ValueError, TypeError):
+        return [(EVERYBODY, 0)]
 
 
 def _holes(seqs: set[int], last: int) -> list[tuple[int, int]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic.json_schema import models_json_schema
 
+from edge.camera_state import FAULTS, Word
 from edge.mqtt import wire
 from edge.mqtt.command import VERBS
 from edge.mqtt.replay import ReplayRequest
@@ -30,11 +31,17 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "replay_reply": wire.ReplayReply,
 }
 
+_CAMERA_STATES = [*get_args(Word), *FAULTS]
+
 _HERE = Topics(prefix="{prefix}", device="{device}")
 _WORDS: Mapping[str, tuple[str, Any]] = {
     "availability": ("`offline` is the last will", {"enum": ["online", "offline"]}),
     "verdict": ("the newest verdict", {"enum": ["OK", "NotOK", "NotDecidable", "Undefined"]}),
-    "status": ("the camera", {"enum": ["connecting", "live", "stalled", "failed", "finished", "stopped"]}),
+    "status": ("the camera", {"enum": _CAMERA_STATES}),
+    "health": (
+        "the camera's state, and why",
+        {"type": "object", "properties": {"state": {"enum": _CAMERA_STATES}, "detail": {"type": "string"}}},
+    ),
     "metrics": ("all counters, once a minute", {"type": "object"}),
 }
 _PLACES: Mapping[str, tuple[str, tuple[str, ...], int, bool]] = {  # topic, messages, QoS, retained
@@ -43,6 +50,7 @@ _PLACES: Mapping[str, tuple[str, tuple[str, ...], int, bool]] = {  # topic, mess
     "metrics": (_HERE.metrics, ("metrics",), 0, False),
     "verdict": (_HERE.camera("{camera}", "verdict"), ("verdict",), 1, True),
     "status": (_HERE.camera("{camera}", "status"), ("status",), 1, True),
+    "health": (_HERE.camera("{camera}", "health"), ("health",), 1, True),
     "result": (_HERE.camera("{camera}", "result"), ("result",), 0, False),
     "alert": (_HERE.camera("{camera}", "alert"), ("alert", "summary"), 1, False),
     "reply": (_HERE.reply("{correlation}"), ("reply", "replay_reply"), 1, False),

@@ -109,6 +109,7 @@ class Alert(Result):
     type: Literal["new", "update", "end"]
     alert_id: str
     evidence: str | None = Field(description="picture file, relative to the evidence folder")
+    clip: str | None = Field(description="video of the seconds around it, likewise; written when they have passed")
 
 
 class Folded(_Message):

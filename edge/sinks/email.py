@@ -58,7 +58,7 @@ class Email:
         if wait_s > 0:
             return wait_s
         alerts = desk.alerts(_AT_ONCE)
-        begun = [alert for alert in alerts if alert.type == "new"]
+        begun = [alert for alert in alerts if alert.type in ("new", "summary")]
         if begun:
             try:
                 self._send(self._write(begun, self._config.pictures))

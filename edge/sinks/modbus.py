@@ -39,7 +39,7 @@ ACKNOWLEDGE, ENCODER = 0, 2
 REJECT = 0
 """The coil, and the discrete input, of the reject pulse; discrete input 1 is `ready`, 16 and up a camera's NotOK."""
 
-_TYPES = {"new": 1, "update": 2, "end": 3}
+_TYPES = {"new": 1, "update": 2, "end": 3, "summary": 4}
 _INPUTS, _BITS = 1110, 64
 _BEAT_S = 1.0
 _ACKNOWLEDGE_S = 0.05

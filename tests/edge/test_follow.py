@@ -63,3 +63,18 @@ def test_places_are_read_before_any_sink_made_one(tmp_path: Path) -> None:
 def test_an_outbox_that_is_missing_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutboxError, match="does not exist"):
         Follower(tmp_path / "none.sqlite", "erp")
+
+
+@pytest.mark.parametrize(("spoilt", "place"), [(0, 0), (-20, 2)])  # the header, or a row in the last page
+def test_no_sink_misses_an_alert_because_the_store_was_damaged(spoilt: int, place: int, tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with Outbox(path, FakeClock()) as outbox, Follower(path, "erp") as erp:
+        outbox.commit(alerts(200))
+        erp.take(2)
+    content = bytearray(path.read_bytes())
+    content[spoilt : spoilt + 16 or None] = b"x" * 16
+    path.write_bytes(content)
+    with Outbox(path, FakeClock()) as outbox, Follower(path, "erp") as erp:
+        assert bool(outbox.recovered) == (spoilt == 0)
+        assert erp.position == place
+        assert len(erp.ahead(300)) >= 190
