@@ -51,11 +51,11 @@ format: $(WORKSHOP)  ## mend what ruff can mend
 
 test: system $(WORKSHOP)  ## the whole test suite
 	@echo "== tests"
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
 
-SOAK := power_cut kill corruption io_faults disk_full broker_kill hostile bad_link offline
+SOAK := power_cut kill corruption io_faults disk_full broker_kill hostile bad_link offline sinks faults battery
 
-soak: system $(WORKSHOP)  ## long forms of the fault tests: about an hour and a half; make soak SOAK=kill for one
+soak: system $(WORKSHOP)  ## long forms of the fault tests: some hours; make soak SOAK=kill for one
 	for name in $(SOAK); do echo "== $$name"; $(PY) -m tests.soak.$$name; done
 
 bench: $(WORKSHOP)  ## whole pipeline against the bare runtime, as ratios

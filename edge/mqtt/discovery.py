@@ -40,6 +40,7 @@ def introduction(
     cameras: Sequence[str],
     model: str | None = None,
     *,
+    commands: Collection[str] = (),
     recipes: Sequence[str] = (),
     pictures: Collection[str] = (),
 ) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def introduction(
         topics: of the device.
         cameras: each has its entities.
         model: the network's name.
+        commands: verbs that need no signature, which Home Assistant has none for; others are not offered.
         recipes: those that can be selected; without any there is nothing to select.
         pictures: cameras whose pictures are published.
     """
@@ -57,7 +59,11 @@ def introduction(
     for camera in cameras:
         found = _camera(topics, camera) | ({"picture": _picture(topics, camera)} if camera in pictures else {})
         own |= {f"{camera}_{key}": component for key, component in found.items()}
-    for key, component in own.items():
+    open_topics = {topics.command(verb) for verb in commands}
+    for key, told in own.items():
+        component = _heard(told, open_topics)
+        if component is None:
+            continue
         components[key] = {
             "unique_id": f"{_id(topics.device)}_{key}",
             "availability_topic": topics.availability,
@@ -75,6 +81,15 @@ def introduction(
         "components": components,
         "qos": 1,
     }
+
+
+def _heard(component: Component, open_topics: Collection[str]) -> Component | None:
+    """Leave out what nobody would obey: a button altogether, of an update only the button."""
+    if component.get("command_topic", "") in ("", *open_topics):
+        return component
+    if component["platform"] != "update":
+        return None
+    return {key: value for key, value in component.items() if key not in ("command_topic", "payload_install")}
 
 
 def _connectivity(topics: Topics) -> Component:

@@ -245,7 +245,7 @@ class MqttSink:
     def _introduce(self, prefix: str) -> None:
         model = self._told.get("model")
         name = model.get("name") if isinstance(model, dict) else None
-        told = introduction(self._topics, self._cameras, name)
+        told = introduction(self._topics, self._cameras, name, commands=self._config.open_commands)
         self._board.hold(config_topic(prefix, self._topics.device), _json(told))
 
     def _state(self, outbox: OutboxDrain) -> dict[str, Any]:

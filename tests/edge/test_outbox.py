@@ -277,7 +277,9 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path: Path) -> No
         outbox.commit([payload(str(n)) for n in range(3)])
         epoch = outbox.epoch
     with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE positions; DROP TABLE gaps; ALTER TABLE alerts DROP COLUMN crc; PRAGMA user_version = 1")
+        db.executescript(
+            "DROP TABLE positions; DROP TABLE gaps; ALTER TABLE alerts DROP COLUMN crc; PRAGMA user_version = 1"
+        )
     path.with_name("outbox.sqlite-high-water").unlink()
     with Outbox(path, FakeClock()) as outbox:
         assert (outbox.recovered, outbox.epoch, outbox.gaps()) == (None, epoch, [])

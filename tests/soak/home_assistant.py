@@ -60,7 +60,14 @@ def publish(port: int, *, model: dict[str, Any] | None) -> None:
         "health": {"ready": False, "reasons": ["camera belt: failed"]},
         **({"next_model": {"release": 4}} if model else {}),
     }
-    told = introduction(TOPICS, ["belt"], "leaf", recipes=["leaf", 'a "b"'], pictures=["belt"])
+    told = introduction(
+        TOPICS,
+        ["belt"],
+        "leaf",
+        commands=("trigger", "reload_model", "prepare_recipe"),
+        recipes=["leaf", 'a "b"'],
+        pictures=["belt"],
+    )
     values: dict[str, Any] = {
         config_topic("homeassistant", "line-3"): told,
         TOPICS.availability: b"online",

@@ -8,11 +8,12 @@ from edge.health import CameraHealth
 from edge.mqtt.discovery import birth_topic, config_topic, introduction
 from edge.topics import Topics
 
+VERBS = ("trigger", "reload_model", "prepare_recipe")
 TOPICS = Topics(prefix="plant/edgeloupe", device="line-3")
 
 
 def introduce() -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(json.dumps(introduction(TOPICS, ["belt", "press_2"], "leaf")))
+    told: dict[str, Any] = json.loads(json.dumps(introduction(TOPICS, ["belt", "press_2"], "leaf", commands=VERBS)))
     return told
 
 
@@ -36,11 +37,21 @@ def test_it_has_a_device_an_origin_and_components_with_unique_names() -> None:
 
 
 def test_recipes_and_pictures_are_offered_where_there_are_any() -> None:
-    told = introduction(TOPICS, ["belt", "press_2"], recipes=["leaf", 'a "b"'], pictures=["belt"])["components"]
+    told = introduction(TOPICS, ["belt", "press_2"], commands=VERBS, recipes=["leaf", 'a "b"'], pictures=["belt"])[
+        "components"
+    ]
     assert told["recipe"]["options"] == ["leaf", 'a "b"']
     assert told["recipe"]["command_topic"] == "plant/edgeloupe/line-3/cmd/prepare_recipe"
     assert told["belt_picture"]["image_topic"] == "plant/edgeloupe/line-3/belt/image"
     assert "press_2_picture" not in told
+
+
+def test_what_would_be_refused_is_not_offered() -> None:
+    told = introduction(TOPICS, ["belt"], "leaf", recipes=["leaf"])["components"]
+    assert not [key for key, component in told.items() if "command_topic" in component]
+    assert "belt_trigger" not in told
+    assert "recipe" not in told
+    assert told["model"]["platform"] == "update"
 
 
 def test_buttons_ask_for_what_they_are_named_after() -> None:
