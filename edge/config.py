@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -14,7 +14,7 @@ from edge.camera_config import CameraConfig, PictureConfig, Seconds
 from edge.errors import ConfigError
 from edge.sink_config import SinkConfig, SparkplugConfig
 from edge.strict_yaml import Strict
-from edge.topics import RESERVED
+from edge.topics import RESERVED, Verb
 
 DEFAULT_PATH = Path("/etc/edgeloupe/edgeloupe.yaml")
 
@@ -81,9 +81,6 @@ class TlsConfig(Strict):
     ca: Path | None = Field(default=None, description="unset: the system's authorities")
     certificate: Path | None = None
     key: Path | None = None
-
-
-Verb = Literal["trigger", "start", "stop", "prepare_recipe", "replay", "reload_model", "rollback", "snapshot"]
 
 
 class OperatorConfig(Strict):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Literal, TypeGuard
+
+Verb = Literal["trigger", "start", "stop", "prepare_recipe", "replay", "reload_model", "rollback", "snapshot"]
+"""What a device can be told."""
 
 RESERVED = ("cmd", "reply")
 """Levels beside the cameras; a camera of such a name would be mistaken for them."""

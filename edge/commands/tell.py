@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from edge.config import Verb
+from edge.topics import Verb
 
 if TYPE_CHECKING:
     import argparse

@@ -8,9 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from edge.config import Verb
 from edge.errors import EdgeloupeError
-from edge.topics import is_correlation, is_publishable
+from edge.topics import Verb, is_correlation, is_publishable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

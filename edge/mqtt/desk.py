@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.clock import Clock
-    from edge.config import MqttConfig, Verb
+    from edge.config import MqttConfig
     from edge.mqtt.broker import Received
     from edge.mqtt.delivery import Delivery
     from edge.outbox import OutboxDrain
-    from edge.topics import Topics
+    from edge.topics import Topics, Verb
 
 MOST_WAITING = 8
 """So many commands wait for the core; further ones are refused."""

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.config import Verb
 from edge.room import Step
+from edge.topics import Verb
 
 Evaluation = Literal["OK", "NotOK", "NotDecidable", "Undefined"]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", description="RFC 3339, UTC")]
