@@ -68,9 +68,11 @@ class Pulses:
         while not self.stopping.is_set():
             try:
                 self._watch(self)
-            except EdgeloupeError as error:
+            except Exception as error:  # a trigger that is deaf for good would stop the line unseen
                 wait_s = _RETRY_S[0] if not self._trouble else min(2 * wait_s, _RETRY_S[1])
-                if self._trouble != str(error):
-                    log.warning("%s", error)
-                self._trouble = str(error)
+                foreseen = isinstance(error, EdgeloupeError)
+                told = str(error) if foreseen else f"{self._name}: unforeseen: {error}: tried again"
+                if self._trouble != told:
+                    log.warning("%s", told, exc_info=not foreseen)
+                self._trouble = told
             self.stopping.wait(wait_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret

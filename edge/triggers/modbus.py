@@ -24,7 +24,7 @@ def create(config: ModbusTrigger, place: Place) -> Pulses:
             from pymodbus import ModbusException  # noqa: PLC0415 - an extra
             from pymodbus.client import ModbusTcpClient  # noqa: PLC0415
         except ImportError as error:
-            raise TriggerError(f"{name}: pymodbus is not installed: pip install 'edgeloupe[plc]'") from error
+            raise TriggerError(f"{name}: pymodbus is not installed: pip install 'edgeloupe[modbus]'") from error
         client: Any = ModbusTcpClient(config.host, port=config.port, timeout=_ANSWER_S, retries=0)
         try:
             if not client.connect():
@@ -40,7 +40,7 @@ def create(config: ModbusTrigger, place: Place) -> Pulses:
                     pulses.add()
                 before = now
                 pulses.stopping.wait(config.poll_ms / 1000)
-        except ModbusException as error:
+        except (ModbusException, OSError) as error:  # what a broken connection raises depends on when it breaks
             raise TriggerError(f"{name}: stopped answering: {error}: check the network") from error
         finally:
             client.close()

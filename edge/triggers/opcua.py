@@ -25,7 +25,7 @@ def create(config: OpcUaTrigger, place: Place) -> Pulses:
         try:
             from asyncua import sync  # noqa: PLC0415 - an extra
         except ImportError as error:
-            raise TriggerError(f"{name}: asyncua is not installed: pip install 'edgeloupe[plc]'") from error
+            raise TriggerError(f"{name}: asyncua is not installed: pip install 'edgeloupe[opcua]'") from error
         from asyncua.ua.uaerrors import UaError  # noqa: PLC0415
 
         try:

@@ -62,7 +62,7 @@ def test_every_part_of_a_folder_is_inspected_and_every_defect_is_committed(start
 
 
 def test_a_scene_begins_and_ends_one_alert(start: Start) -> None:
-    appliance = start("synthetic:plain,red,red,red,plain,plain", fps=20)
+    appliance = start("synthetic:plain,red,red,red,plain,plain,plain,plain", fps=3)
     appliance.wait_for(lambda: len(appliance.alerts()) == 2)
     new, end = appliance.alerts()
     assert (new["type"], end["type"]) == ("new", "end")
@@ -71,7 +71,7 @@ def test_a_scene_begins_and_ends_one_alert(start: Start) -> None:
 
 
 def test_pictures_that_can_not_be_judged_are_never_ok(start: Start) -> None:
-    appliance = start("synthetic:dark,bright,fault,plain", loop=True, fps=10)
+    appliance = start("synthetic:dark,bright,fault,plain", loop=True, fps=4)
     appliance.wait_for(lambda: appliance.camera().get("inspected", 0) >= 3)
     assert appliance.camera()["verdicts"]["NotDecidable"] >= 2
     assert appliance.alerts() == []

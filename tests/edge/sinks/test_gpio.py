@@ -49,7 +49,7 @@ def test_with_an_encoder_the_pulse_comes_after_so_many_edges(plant: Plant, chip:
 
 
 def test_the_line_is_left_off_and_free(plant: Plant, chip: Chip) -> None:
-    with plant.sink(settings({"distance_mm": 0.001, "speed_mm_s": 1, "pulse_s": 10})) as sink:
+    with plant.sink(settings({"distance_mm": 3, "speed_mm_s": 1, "pulse_s": 10})) as sink:
         until(lambda: sink.status()["connected"])
         sink.pass_on("belt", result("NotOK", frame=NOW))
         until(lambda: chip.levels[17] is Value.ACTIVE)
