@@ -71,8 +71,7 @@ def _objects(mask: Mask, class_id: int, borders: Plane) -> tuple[NDArray[np.inte
     numbered, boxes = _blobs(np.asarray(core, np.uint8))
     if len(boxes) < 2:
         return _blobs(member) if boxes else (numbered, boxes)
-    away, nearest = cv2.distanceTransformWithLabels(cv2.bitwise_not(core), cv2.DIST_L2, cv2.DIST_MASK_5)
-    del away
+    _, nearest = cv2.distanceTransformWithLabels(cv2.bitwise_not(core), cv2.DIST_L2, cv2.DIST_MASK_5)
     number_of = np.zeros(int(nearest.max()) + 1, numbered.dtype)
     number_of[nearest[core > 0]] = numbered[core > 0]
     grown = np.where(member > 0, number_of[nearest], 0)
