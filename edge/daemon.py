@@ -58,8 +58,6 @@ MOST_AT_ONCE = 64
 """Messages taken together; their alerts share one commit."""
 LINGER_S = 0.02
 """A commit waits so long for further alerts to share its flush."""
-MANY, COUNT_S = 50_000, 10.0
-"""A backlog beyond the first is counted as often as the second says."""
 MOST_UNCOMMITTED = 256
 """Alerts held in memory while the disk fails; beyond that they are folded into counted summaries."""
 
@@ -80,7 +78,6 @@ class Daemon:
         self._worker_ready = False
         self._commit_at = 0.0
         self._store: dict[str, Any] = {"epoch": None, "first_seq": 1, "last_seq": 0, "pending": 0}  # as last seen
-        self._counted_s = 0.0
         self._look: tuple[float, float, float] | None = None  # mean colour of the calibration set
         self._uncommitted: list[dict[str, Any]] = []
 
@@ -346,28 +343,12 @@ class Daemon:
         """Tell about the outbox, as it was last seen when it can't be read. Raises OutboxDamagedError."""
         try:
             self._room.tend()
-            self._store = {
-                "epoch": self._outbox.epoch,
-                "first_seq": self._outbox.first_seq,
-                "last_seq": self._outbox.last_seq,
-                "pending": self._count_pending(),
-                "gaps": self._outbox.gaps(),
-                "room": self._room.told(),
-            }
+            self._store = self._room.store()
         except OutboxDamagedError:
             raise
         except (OutboxError, OSError) as error:
             self._health.storage_detail = str(error)
         return self._store
-
-    def _count_pending(self) -> int:
-        """Count what is not delivered; a very large backlog now and then only, since that takes a while."""
-        now = self._clock.monotonic_s()
-        before = int(self._store["pending"])
-        if before > MANY and now < self._counted_s + COUNT_S:
-            return before
-        self._counted_s = now
-        return self._outbox.pending_count
 
     def _prepare_folders(self, stack: contextlib.ExitStack) -> None:
         storage = self._config.storage

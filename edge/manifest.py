@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.bundle_archive import is_safe_name
+from edge.mask import border_classes
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -129,9 +130,7 @@ class Manifest(_Part):
     def _holds_together(self) -> Self:
         if len(set(self.class_names)) != len(self.classes) or self.focus not in self.class_names:
             raise ValueError("classes must have different names, and focus must be one of them")
-        inner = {c.name for c in self.classes[1:] if c.between is None}
-        if any(c.between is not None and c.between not in inner for c in self.classes):
-            raise ValueError("classes: a border must lie between objects of another class that is not the first")
+        border_classes(self.classes)
         for name in self.files:
             if not is_safe_name(name) or name in ("manifest.json", "signature"):
                 raise ValueError(f"files: {name[:80]!r} can't be the name of a file in a bundle")

@@ -31,9 +31,15 @@ class NamedClass(Protocol):
 
 
 def border_classes(classes: Sequence[NamedClass]) -> dict[int, int]:
-    """Give, by the index of each class that is a border, the index of the class whose objects it keeps apart."""
-    places = {one.name: place for place, one in enumerate(classes)}
-    return {place: places[one.between] for place, one in enumerate(classes) if one.between}
+    """Give, by the index of each class that is a border, the index of the class whose objects it keeps apart.
+
+    Raises ValueError: a border lies between objects of no other class, or of the first.
+    """
+    places = {one.name: place for place, one in enumerate(classes) if place and one.between is None}
+    for one in classes:
+        if one.between is not None and one.between not in places:
+            raise ValueError(f"classes: {one.name}: between = {one.between!r}: must be one of {', '.join(places)}")
+    return {place: places[one.between] for place, one in enumerate(classes) if one.between is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ HOLD_S = 10.0
 _LOW_BYTES = 768 << 10
 _PICTURES_BYTES = 8 << 20
 _LAST_BYTES = 512 << 10  # what folding itself needs: the log of one transaction
+_MANY, _COUNT_S = 50_000, 10.0
+"""A backlog beyond the first is counted as often as the second says."""
 
 
 class Room:
@@ -48,7 +50,26 @@ class Room:
         self._ballast = {folder / "ballast": ballast_bytes, folder / "ballast-for-folding": _LAST_BYTES}
         self._clock = clock
         self._since_s = 0.0
+        self._pending, self._counted_s = 0, 0.0
         self._lay_ballast()
+
+    def store(self) -> dict[str, Any]:
+        """Tell what the outbox holds. Raises OutboxError."""
+        return {
+            "epoch": self._outbox.epoch,
+            "first_seq": self._outbox.first_seq,
+            "last_seq": self._outbox.last_seq,
+            "pending": self._count_pending(),
+            "gaps": self._outbox.gaps(),
+            "room": self.told(),
+        }
+
+    def _count_pending(self) -> int:
+        """Count what is not delivered; a very large backlog now and then only, since that takes a while."""
+        now = self._clock.monotonic_s()
+        if self._pending <= _MANY or now >= self._counted_s + _COUNT_S:
+            self._pending, self._counted_s = self._outbox.pending_count, now
+        return self._pending
 
     def told(self) -> dict[str, Any]:
         """Write as plain values."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from edge.errors import ModelError
+from edge.mask import border_classes
 from edge.strict_yaml import Strict
 from models.recipe import ClassSpec
 
@@ -78,9 +79,7 @@ class ModelCard(_Part):
     def _focus_is_a_class(self) -> Self:
         if self.focus not in self.class_names:
             raise ValueError(f"focus must be one of {', '.join(self.class_names)}")
-        inner = {c.name for c in self.classes[1:] if c.between is None}
-        if any(c.between is not None and c.between not in inner for c in self.classes):
-            raise ValueError("classes: a border must lie between objects of another class that is not the first")
+        border_classes(self.classes)
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from edge import strict_yaml
+from edge.mask import border_classes
 from edge.strict_yaml import Strict
 
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -189,10 +190,7 @@ class Recipe(Strict):
             raise ValueError("classes: each name must stand once")
         if self.score_class not in names:
             raise ValueError(f"score_class = {self.score_class!r}: must be one of {', '.join(names)}")
-        inner = [c.name for c in self.classes[1:] if c.between is None]
-        for one in self.classes:
-            if one.between is not None and one.between not in inner:
-                raise ValueError(f"classes: {one.name}: between = {one.between!r}: must be one of {', '.join(inner)}")
+        border_classes(self.classes)
         window = self.sampling.window
         if window and (window[0] > self.input.width or window[1] > self.input.height):
             raise ValueError("sampling.window: must not be larger than the input")

@@ -87,6 +87,11 @@ class Receipt(Figures):
     accepted_by: str | None = None  # who took the bundle although the gate was not passed
     targets: dict[str, TargetReceipt]  # empty while the bundle is being measured
 
+    @property
+    def passed(self) -> bool:
+        """Whether every target passed the gate."""
+        return all(proof.passed for proof in self.targets.values())
+
 
 def receipt_of(bundle: Bundle) -> Receipt:
     """Read the receipt of an open bundle. Raises BundleError."""

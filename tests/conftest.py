@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.appliance import Appliance
 from tests.scripted import make_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 hypothesis.settings.register_profile("edgeloupe", deadline=None)  # how quick things are is for the benchmarks to say
 hypothesis.settings.load_profile("edgeloupe")
@@ -53,3 +54,18 @@ def annotation_files() -> Path:
 def scripted_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A signed bundle, as a folder, whose network finds red (class `spot`) at half of 160x120."""
     return make_bundle(tmp_path_factory.mktemp("scripted.loupe"))
+
+
+@pytest.fixture
+def start(tmp_path: Path, scripted_bundle: Path) -> Iterator[Callable[..., Appliance]]:
+    """Starts daemons on folders of this test's own; what still runs at its end is killed."""
+    running: list[Appliance] = []
+
+    def begin(source: str, **options: object) -> Appliance:
+        running.append(Appliance(tmp_path, scripted_bundle, source, **options))
+        return running[-1]
+
+    yield begin
+    for appliance in running:
+        appliance.process.kill()
+        appliance.process.wait()

@@ -9,15 +9,15 @@ import av
 import cv2
 import httpx
 import numpy as np
-import pytest
 
-from tests.appliance import Appliance
 from tests.brokers import Mosquitto, free_port, publish, until
 from tests.rtsp import RtspServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.appliance import Appliance
 
 TEN_YEARS_S = 315_360_000
 JUMPING = """
@@ -26,20 +26,6 @@ real, jump = time.time, pathlib.Path(os.environ["JUMP_S"])
 time.time = lambda: real() + float(jump.read_text() or 0)
 """
 """Lets the wall's clock of every process of a daemon jump; libfaketime breaks Python's sleep."""
-
-
-@pytest.fixture
-def start(tmp_path: Path, scripted_bundle: Path) -> Iterator[Callable[..., Appliance]]:
-    running: list[Appliance] = []
-
-    def begin(source: str, **options: object) -> Appliance:
-        running.append(Appliance(tmp_path, scripted_bundle, source, **options))
-        return running[-1]
-
-    yield begin
-    for appliance in running:
-        appliance.process.kill()
-        appliance.process.wait()
 
 
 def state(appliance: Appliance) -> object:

@@ -186,12 +186,16 @@ def _camera(topics: Topics, camera: str) -> dict[str, Component]:
             "state_topic": topics.metrics,
             "value_template": f"{{{{ {here}.inference_s }}}}",
         },
-        "trigger": {
-            "platform": "button",
-            "name": f"{camera} trigger",
-            "command_topic": topics.command("trigger"),
-            "payload_press": _command(camera=camera),
-        },
+        "trigger": _trigger(topics, camera),
+    }
+
+
+def _trigger(topics: Topics, camera: str) -> Component:
+    return {
+        "platform": "button",
+        "name": f"{camera} trigger",
+        "command_topic": topics.command("trigger"),
+        "payload_press": _command(camera=camera),
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from models.card import ModelCard
     from quantize.receipt import Receipt
     from quantize.workshop import Order
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from edge.errors import ModelError
     from quantize.figures import Gate
     from quantize.fold import load_model
-    from quantize.parity_table import parity_table, why_table
+    from quantize.parity_table import why_table
     from quantize.signing import create_key, default_key, public_key_path, read_key
     from quantize.workshop import Order, quantize
 
@@ -79,16 +80,14 @@ def run(args: argparse.Namespace) -> int:
         accepted_by=args.accept,
     )
     receipt = quantize(order)
-    if args.retrain and not all(proof.passed for proof in receipt.targets.values()):
-        receipt = _retried(order, receipt, args.retrain, args.epochs)
+    if args.retrain and not receipt.passed:
+        receipt = _retried(order, card, receipt, args.retrain, args.epochs)
     for warning in receipt.calibration.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if args.json:
         print(receipt.model_dump_json(indent=1))
     else:
-        for target, proof in receipt.targets.items():
-            print(f"{target}: {proof.recipe}; {proof.speed}")
-            print(f"{parity_table(proof.parity, receipt.focus)}\n")
+        _print_proofs(receipt)
     faults = [f"{target}: {fault}" for target, proof in receipt.targets.items() for fault in proof.faults]
     if faults:
         print(why_table(receipt), file=sys.stderr)
@@ -101,13 +100,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _retried(order: Order, receipt: Receipt, checkpoint: Path, epochs: int) -> Receipt:
+def _print_proofs(receipt: Receipt) -> None:
+    from quantize.parity_table import parity_table
+
+    for target, proof in receipt.targets.items():
+        print(f"{target}: {proof.recipe}; {proof.speed}")
+        print(f"{parity_table(proof.parity, receipt.focus)}\n")
+
+
+def _retried(order: Order, card: ModelCard, receipt: Receipt, checkpoint: Path, epochs: int) -> Receipt:
     """Quantise what becomes of the network under rounding, unless that costs more than the gate allows by itself."""
-    from quantize.fold import load_model
     from quantize.retrain import retrain
     from quantize.workshop import quantize
 
-    _, card = load_model(order.model)
     folder = order.output.with_name(f"{order.output.name}.retrained")
     print(
         f"gate not passed: training on under rounding for {epochs} epoch{'s'[: epochs != 1]}, in {folder}",

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -28,20 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Start = Callable[..., Appliance]
-
-
-@pytest.fixture
-def start(tmp_path: Path, scripted_bundle: Path) -> Iterator[Start]:
-    running: list[Appliance] = []
-
-    def begin(source: str, **options: object) -> Appliance:
-        running.append(Appliance(tmp_path, scripted_bundle, source, **options))
-        return running[-1]
-
-    yield begin
-    for appliance in running:
-        appliance.process.kill()
-        appliance.process.wait()
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -20,6 +18,10 @@ from edge.mqtt.link import Backoff
 from edge.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import Mosquitto
+from tests.soak.command import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KILLS = 200
 QUICK = Backoff(first_s=0.05, most_s=0.2)
@@ -98,14 +100,5 @@ def _hear(consumer: Consumer, heard: Counter[int], for_s: float) -> None:
             heard[alert.seq] += 1
 
 
-def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = kill(kills, Path(folder))
-    print(figures, f"in {time.monotonic() - began:.0f} s")
-    sys.exit(not figures.clean)
-
-
 if __name__ == "__main__":
-    main()
+    command(kill, KILLS)

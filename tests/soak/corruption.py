@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 import shutil
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from edge.carve import PAGE, carve
 from edge.clock import FakeClock
 from edge.outbox import Outbox
+from tests.soak.command import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TRIALS = 5000
 ROWS = 300
@@ -144,14 +146,5 @@ def _scar(path: Path, kind: str, chance: random.Random) -> None:
     path.write_bytes(data)
 
 
-def main() -> None:
-    trials = int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        figures = corrupt(trials, 7, Path(folder))
-    print(figures, f"in {time.monotonic() - began:.0f} s")
-    sys.exit(not figures.clean)
-
-
 if __name__ == "__main__":
-    main()
+    command(lambda trials, folder: corrupt(trials, 7, folder), TRIALS, "/dev/shm")

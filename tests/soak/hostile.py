@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -23,9 +20,11 @@ from edge.mqtt.link import Link, connect
 from edge.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import Mosquitto, until
+from tests.soak.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 MESSAGES = 100_000
 ALERTS = 50
@@ -186,14 +185,5 @@ def _listen(link: Link, quiet_s: float) -> list[str]:
             return topics
 
 
-def main() -> None:
-    messages = int(sys.argv[1]) if len(sys.argv) > 1 else MESSAGES
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = attack(messages, Path(folder))
-    print(figures, f"in {time.monotonic() - began:.0f} s")
-    sys.exit(not figures.clean)
-
-
 if __name__ == "__main__":
-    main()
+    command(attack, MESSAGES)

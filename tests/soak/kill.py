@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -17,6 +16,10 @@ from edge.consume import Consumer
 from edge.mqtt.link import WINDOW
 from edge.outbox import Outbox
 from tests.brokers import Mosquitto
+from tests.soak.command import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KILLS = 2000
 
@@ -166,14 +169,5 @@ def _settle(folder: Path, port: int, consumer: Consumer, heard: list[int]) -> Fi
     )
 
 
-def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else KILLS
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = kill(kills, Path(folder))
-    print(figures, f"in {time.monotonic() - began:.0f} s")
-    sys.exit(not figures.clean)
-
-
 if __name__ == "__main__":
-    main()
+    command(kill, KILLS)

@@ -26,7 +26,7 @@ from edge.mqtt.broker import Broker, Message
 from edge.mqtt.link import Backoff, connect
 from edge.outbox import Outbox
 from edge.sinks.mqtt import MqttSink, try_broker
-from tests.brokers import Amqtt, Ear, Mosquitto, free_port, until
+from tests.brokers import Amqtt, Ear, Mosquitto, free_port, publish, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,14 +155,6 @@ def test_home_assistant_is_introduced_to_again_when_it_starts(
         ear.listen(lambda: len(ear.heard) == 1)
         publish(broker.port, Message(topic="homeassistant/status", payload=b"online"))
         ear.listen(lambda: len(ear.heard) == 2)
-
-
-def publish(port: int, message: Message) -> None:
-    with connect(Broker(host="127.0.0.1", port=port), client_id="publisher", clock=CLOCK, session_s=0) as link:
-        link.publish(message)
-        while not link.acks:
-            link.pump(1.0)
-        assert link.acks.popleft().refusal is None
 
 
 def test_results_and_metrics_pass_without_being_kept(tmp_path: Path, outbox: Outbox, broker: Mosquitto) -> None:
