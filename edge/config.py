@@ -116,6 +116,7 @@ class MqttConfig(Strict):
     )
     operators: dict[Slug, OperatorConfig] = Field(default={}, description="by name: who may sign which commands")
     publish_results: bool = Field(default=True, description="every inspection on .../result, not only alerts")
+    publish_images: bool = Field(default=False, description="the picture behind each new alert on .../image")
 
     def password(self) -> str | None:
         """Read the password from its file or from systemd's credentials. Raises ConfigError."""

@@ -225,6 +225,8 @@ class Daemon:
                     self._sink.set_verdict(camera, result["result_evaluation"])
                     if self._config.mqtt is not None and self._config.mqtt.publish_results:
                         self._sink.publish_result(camera, result)
+                    if message["image"]:
+                        self._sink.set_image(camera, message["image"])
                 for courier in self._couriers.values():
                     courier.pass_on(camera, result)
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 COLOURS_BGR = ((75, 25, 230), (216, 99, 67), (25, 225, 255), (49, 130, 245), (180, 30, 145), (240, 240, 70))
 """Twelve-colour-set hues that stay apart for most colour-blind eyes (after S. Trubetskoy), by class."""
 
+THUMBNAIL_WIDTH = 640
+"""Pixels."""
+
 
 def write_mask(path: Path, mask: Mask) -> None:
     """Write the class map at picture size as index PNG. Raises PictureError when it can't be written."""
@@ -46,6 +49,15 @@ def overlay(picture: Picture, inspection: Inspection) -> Picture:
         contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
         cv2.drawContours(drawn, contours, -1, colour, line, cv2.LINE_AA)
     return drawn
+
+
+def thumbnail(picture: Picture, inspection: Inspection) -> bytes:
+    """Draw the regions into the picture and encode it as a JPEG, at most `THUMBNAIL_WIDTH` wide."""
+    drawn = overlay(picture, inspection)
+    height, width = drawn.shape[:2]
+    scale = min(1.0, THUMBNAIL_WIDTH / width)
+    small = cv2.resize(drawn, (round(width * scale), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    return bytes(cv2.imencode(".jpg", small)[1].data)
 
 
 def _write(path: Path, picture: Picture | Plane) -> None:

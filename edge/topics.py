@@ -43,7 +43,7 @@ class Topics:
         return f"{self.root}/metrics"
 
     def camera(self, camera: str, what: str) -> str:
-        """`status`, `health` and `verdict` (retained), `result` (QoS 0) and `alert` (QoS 1) of one camera."""
+        """`status`, `health`, `verdict` and `image` (retained), `result` (QoS 0) and `alert` (QoS 1) of one camera."""
         return f"{self.root}/{camera}/{what}"
 
     def command(self, verb: str) -> str:

@@ -18,6 +18,7 @@ from edge.capture import frame_slot
 from edge.child import become_child
 from edge.clip import ClipWishes
 from edge.clock import SystemClock
+from edge.draw import thumbnail
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
 from edge.frame import Frame
@@ -57,7 +58,7 @@ def run_worker(config: Config, core: Connection, parent_pid: int) -> None:
     """Be the inspection process: load the model, prove it on its probe pictures, inspect until killed.
 
     Sends the core dictionaries: `{"kind": "loading" | "ready" | "beat" | "failed"}` and
-    `{"kind": "inspected", "camera", "result", "alerts", "dropped"}`.
+    `{"kind": "inspected", "camera", "result", "alerts", "dropped", "image"}`.
     """
     become_child("edgeloupe worker", parent_pid)
     cv2.setNumThreads(1)
@@ -164,6 +165,8 @@ class Station:
         events = self._alerts.step(seen.inspection, self.clock.monotonic_s())
         if any(event.type != "end" for event in events):
             events = self._keep_picture(events, seen.picture, captured_mono_s)
+        wanted = self.config.mqtt is not None and self.config.mqtt.publish_images
+        begins = wanted and any(event.type == "new" for event in events)
         result = payload.result(seen.inspection, self.context)
         self._show(result, seen.small, seen.mask)
         core.send(
@@ -173,6 +176,7 @@ class Station:
                 "result": result,
                 "alerts": [payload.alert(event, self.context) for event in events],
                 "dropped": self._dropped,
+                "image": thumbnail(seen.picture, seen.inspection) if begins else None,
             }
         )
 

@@ -31,6 +31,7 @@ MESSAGES: Mapping[str, type[BaseModel]] = {
     "replay_reply": wire.ReplayReply,
 }
 
+_JPEG = {"type": "string", "contentMediaType": "image/jpeg"}
 _CAMERA_STATES = [*get_args(Word), *FAULTS]
 
 _HERE = Topics(prefix="{prefix}", device="{device}")
@@ -43,6 +44,7 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
         {"type": "object", "properties": {"state": {"enum": _CAMERA_STATES}, "detail": {"type": "string"}}},
     ),
     "metrics": ("all counters, once a minute", {"type": "object"}),
+    "image": ("the picture of the newest alert, its regions drawn in; where it is asked for", _JPEG),
 }
 _PLACES: Mapping[str, tuple[str, tuple[str, ...], int, bool]] = {  # topic, messages, QoS, retained
     "availability": (_HERE.availability, ("availability",), 1, True),
@@ -51,6 +53,7 @@ _PLACES: Mapping[str, tuple[str, tuple[str, ...], int, bool]] = {  # topic, mess
     "verdict": (_HERE.camera("{camera}", "verdict"), ("verdict",), 1, True),
     "status": (_HERE.camera("{camera}", "status"), ("status",), 1, True),
     "health": (_HERE.camera("{camera}", "health"), ("health",), 1, True),
+    "image": (_HERE.camera("{camera}", "image"), ("image",), 1, True),
     "result": (_HERE.camera("{camera}", "result"), ("result",), 0, False),
     "alert": (_HERE.camera("{camera}", "alert"), ("alert", "summary"), 1, False),
     "reply": (_HERE.reply("{correlation}"), ("reply", "replay_reply"), 1, False),

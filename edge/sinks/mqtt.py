@@ -128,6 +128,11 @@ class MqttSink:
         """Keep the camera's retained verdict: OK, NotOK, NotDecidable or Undefined."""
         self._hold(self._topics.camera(camera, "verdict"), word)
 
+    def set_image(self, camera: str, jpeg: bytes) -> None:
+        """Keep the camera's retained picture: that of its newest alert."""
+        if self._board.hold(self._topics.camera(camera, "image"), jpeg):
+            self.wake()
+
     def set_camera_status(self, camera: str, status: str | Mapping[str, Any]) -> None:
         """Keep the camera's retained status, a word or a JSON object."""
         self._hold(self._topics.camera(camera, "status"), status)
@@ -245,7 +250,13 @@ class MqttSink:
     def _introduce(self, prefix: str) -> None:
         model = self._told.get("model")
         name = model.get("name") if isinstance(model, dict) else None
-        told = introduction(self._topics, self._cameras, name, commands=self._config.open_commands)
+        told = introduction(
+            self._topics,
+            self._cameras,
+            name,
+            commands=self._config.open_commands,
+            pictures=self._cameras if self._config.publish_images else (),
+        )
         self._board.hold(config_topic(prefix, self._topics.device), _json(told))
 
     def _state(self, outbox: OutboxDrain) -> dict[str, Any]:
@@ -266,7 +277,11 @@ class MqttSink:
         """Publish what there is room for: retained values first, but never so many that alerts starve."""
         busy = delivery.in_flight > 0
         for topic, value in self._board.changed(min(link.room, link.window // 2 if busy else link.room)):
-            link.publish(Message(topic=topic, payload=value, retain=True), (_VALUE, topic))
+            message = Message(topic=topic, payload=value, retain=True)
+            if link.fits(message):
+                link.publish(message, (_VALUE, topic))
+            else:
+                log.warning("%s: left out: %d bytes are too many for the broker", topic, len(value))
         while replies and link.room > 0:
             link.publish(replies.popleft(), (_REPLY, 0))
         if news and (not self._board.unsaid or busy):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.draw import overlay, write_mask
+from edge.draw import overlay, thumbnail, write_mask
 from edge.errors import PictureError
 from edge.inspection import Inspection, Timings, Verdict
 from edge.mask import Mask
@@ -47,6 +47,17 @@ def test_only_the_region_and_its_outline_are_painted_and_the_original_is_kept() 
     assert changed[40, 60]
     assert not changed[:25].any()
     assert not changed[:, 90:].any()
+
+
+def test_a_thumbnail_keeps_the_shape_of_the_picture_and_shows_the_regions() -> None:
+    inspection = seen()[1]
+    small = cv2.imdecode(np.frombuffer(thumbnail(np.full((800, 1600, 3), 100, np.uint8), inspection), np.uint8), 1)
+    assert small is not None
+    assert small.shape == (320, 640, 3)
+    own = cv2.imdecode(np.frombuffer(thumbnail(np.full((80, 160, 3), 100, np.uint8), inspection), np.uint8), 1)
+    assert own is not None
+    assert own.shape == (80, 160, 3), "nothing is blown up"
+    assert abs(own[40, 60].astype(int) - 100).max() > 20
 
 
 def test_a_mask_is_written_at_picture_size(tmp_path: Path) -> None:

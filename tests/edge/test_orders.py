@@ -9,7 +9,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import jsonschema
+import numpy as np
 import pytest
 
 from edge.audit import Audit
@@ -33,7 +35,8 @@ class Plant:
         self.key = folder / "anna.key"
         self.key.write_text("a secret of more than sixteen letters\n", encoding="utf-8")
         verbs = ["trigger", "start", "stop", "prepare_recipe", "reload_model", "snapshot"]
-        mqtt = {"port": port, "operators": {"anna": {"key_file": str(self.key), "verbs": verbs}}}
+        operators = {"anna": {"key_file": str(self.key), "verbs": verbs}}
+        mqtt = {"port": port, "publish_images": True, "operators": operators}
         self.device = Appliance(folder, bundle, "synthetic:plain,red,plain", fps=20, loop=True, mqtt=mqtt)
 
     def tell(self, verb: str, *more: str, signed: bool = True) -> tuple[int, dict[str, Any]]:
@@ -118,6 +121,9 @@ def test_every_message_is_as_published(plant: Plant) -> None:
         plant.tell("snapshot")
         ear.listen(lambda: sum("/reply/" in received.topic for received in ear.heard) == 2)
         heard = list(ear.heard)
+    picture = cv2.imdecode(np.frombuffer(ear.payloads(f"{root}/c/image")[0], np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture[..., 2].mean() > 100, "the alert was about something red"
     checked: set[str] = set()
     for received in heard:
         kind = _kind(received.topic.removeprefix(f"{root}/"), received.payload)

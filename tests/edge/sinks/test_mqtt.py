@@ -284,6 +284,24 @@ def test_an_alert_too_large_for_the_broker_does_not_hold_up_the_rest(tmp_path: P
         assert sink.status()["connected"]
 
 
+def test_a_picture_too_large_for_the_broker_is_left_out(tmp_path: Path, outbox: Outbox) -> None:
+    root = "edgeloupe/line3/belt"
+    with (
+        Mosquitto(tmp_path, "max_packet_size 20000") as broker,
+        make_sink(tmp_path, broker.port) as sink,
+        Ear(broker.port, f"{root}/image", f"{root}/alert") as ear,
+    ):
+        wait_for(sink, "connected to")
+        sink.set_image("belt", b"small")
+        ear.listen(lambda: ear.payloads(f"{root}/image"))
+        sink.set_image("belt", b"x" * 30_000)
+        outbox.commit(alerts(5))
+        sink.wake()
+        ear.listen(lambda: len(ear.payloads(f"{root}/alert")) == 5)
+        assert ear.payloads(f"{root}/image") == [b"small"]
+        assert sink.status()["connected"]
+
+
 def test_two_devices_of_one_name_are_told_so() -> None:
     with socket.socket() as broker:
         broker.bind(("127.0.0.1", 0))
