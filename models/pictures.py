@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from models.datasets import Sample
 
 
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged EXIF, which nobody asked for
+
 UNREADABLE = (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError)
 """What Pillow raises over a damaged picture; a wrong length field makes it ask for gigabytes."""
 

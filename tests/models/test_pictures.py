@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from edge.errors import DatasetError
 from models.datasets import Sample
@@ -93,3 +96,16 @@ def test_copies_that_roboflow_made_are_one_group(tmp_path: Path) -> None:
 
 def test_a_group_that_is_known_is_kept(tmp_path: Path) -> None:
     assert groups(tmp_path, "a.jpg", "b.jpg", group="tile-1") == ["tile-1", "tile-1"]
+
+
+def test_damaged_exif_is_nothing_to_tell_people_about(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[271] = 50 * "maker"
+    exif[282] = 72.0
+    for folder, mode, name in (("images", "RGB", "a.jpg"), ("masks", "L", "a.png")):
+        (tmp_path / folder).mkdir()
+        Image.new(mode, (64, 64)).save(tmp_path / folder / name, exif=exif.tobytes()[:-60])
+    command = [sys.executable, "-m", "edge.cli", "dataset", "info", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "1 pictures" in done.stdout
+    assert done.stderr == ""
