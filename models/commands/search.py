@@ -1,4 +1,4 @@
-"""`edgeloupe tune`: many trainings of one recipe find its best settings."""
+"""`edgeloupe search`: many trainings of one recipe find its best settings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from edge.table import table
     from models.recipe import load_recipe
     from models.train import Options
-    from models.tune import DEFAULT_SPACE, load_space, open_study, tune
+    from models.search import DEFAULT_SPACE, load_space, open_study, search_settings
 
     recipe = load_recipe(args.recipe)
     space = load_space(args.space, recipe) if args.space else DEFAULT_SPACE
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     study = open_study(
         args.study or recipe.name, args.storage or f"sqlite:///{args.output / 'study.db'}", recipe, space
     )
-    tune(study, recipe, space, args.data, args.output, args.trials, Options(device=args.device))
+    search_settings(study, recipe, space, args.data, args.output, args.trials, Options(device=args.device))
     trials = sorted(study.trials, key=lambda trial: (trial.value is None, -(trial.value or 0)))
     rows = [
         (

@@ -1,4 +1,4 @@
-"""Tuning: trials try recipes, the study remembers them, the best one is written."""
+"""Search: trials try recipes, the study remembers them, the best one is written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.errors import ConfigError
-from models.commands import tune as command
+from models.commands import search as command
 from models.recipe import Recipe, load_recipe
-from models.tune import DEFAULT_SPACE, Search, Space, load_space, open_study, varied
+from models.search import DEFAULT_SPACE, Search, Space, load_space, open_study, varied
 from quantize.toy import write_toy_pictures
 from tests.models.toy import TOY_FILE
 
@@ -36,7 +36,7 @@ def run(tmp_path: Path, trials: int) -> None:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     given = [str(tmp_path / "toy.yaml"), "--data", str(tmp_path / "toys"), "-o", str(tmp_path / "out")]
-    args = parser.parse_args([*given, "--space", str(tmp_path / "tune.yaml"), "--trials", str(trials)])
+    args = parser.parse_args([*given, "--space", str(tmp_path / "space.yaml"), "--trials", str(trials)])
     assert command.run(args) == 0
 
 
@@ -44,7 +44,7 @@ def test_trials_go_on_where_the_study_was_left(
     recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_toy_pictures(tmp_path / "toys", train=8, val=2, test=1)
-    (tmp_path / "tune.yaml").write_text(SPACE, encoding="utf-8")
+    (tmp_path / "space.yaml").write_text(SPACE, encoding="utf-8")
     run(tmp_path, 2)
     first = capsys.readouterr().out
     run(tmp_path, 3)  # in all: one more
@@ -80,16 +80,16 @@ def test_a_setting_that_is_none_is_refused(recipe: Recipe, path: str) -> None:
 
 
 def test_a_space_is_tried_before_any_training(recipe: Recipe, tmp_path: Path) -> None:
-    (tmp_path / "tune.yaml").write_text("space: {train.batch: {low: -1, high: 4}}", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"tune\.yaml: train\.batch = -1: .*greater than 0"):
-        load_space(tmp_path / "tune.yaml", recipe)
+    (tmp_path / "space.yaml").write_text("space: {train.batch: {low: -1, high: 4}}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"space\.yaml: train\.batch = -1: .*greater than 0"):
+        load_space(tmp_path / "space.yaml", recipe)
 
 
 @pytest.mark.parametrize("search", ["{low: 2, high: 1}", "{low: 0, high: 1, log: true}", "{low: 1}", "{}"])
 def test_a_search_without_sense_is_refused(recipe: Recipe, tmp_path: Path, search: str) -> None:
-    (tmp_path / "tune.yaml").write_text(f"space: {{loss.dice: {search}}}", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"tune\.yaml:1: .*loss\.dice"):
-        load_space(tmp_path / "tune.yaml", recipe)
+    (tmp_path / "space.yaml").write_text(f"space: {{loss.dice: {search}}}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"space\.yaml:1: .*loss\.dice"):
+        load_space(tmp_path / "space.yaml", recipe)
 
 
 def test_a_storage_that_is_none_is_named(recipe: Recipe) -> None:

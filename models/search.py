@@ -1,4 +1,4 @@
-"""Tune: search the recipe that scores best on the validation split, with Optuna, on one machine or on several."""
+"""Search: find the recipe that scores best on the validation split, with Optuna, on one machine or on several."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def open_study(name: str, storage: str, recipe: Recipe, space: Space) -> optuna.
         import optuna  # noqa: PLC0415 - an extra, which nothing else needs
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - comes with it
     except ImportError as error:
-        raise ConfigError("tune needs the package optuna: pip install 'edgeloupe[tune]'") from error
+        raise ConfigError("search needs the package optuna: pip install 'edgeloupe[search]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(
@@ -145,7 +145,7 @@ def open_study(name: str, storage: str, recipe: Recipe, space: Space) -> optuna.
     return study
 
 
-def tune(
+def search_settings(
     study: optuna.Study, recipe: Recipe, space: Space, root: Path, out: Path, trials: int, options: Options
 ) -> None:
     """Try recipes until the study has `trials` trials, whoever made them; bad ones are given up early.
