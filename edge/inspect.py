@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Inspector:
-    """Judges the frames of one camera."""
+    """Judges the frames of one camera; those that somebody looked at before, in several threads at once."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ NO_BORDERS: Mapping[int, int] = MappingProxyType({})
 
 
 class Segmenter:
-    """Finds the classes in pictures of any size. Belongs to one thread, like its runtime."""
+    """Finds the classes in pictures of any size, in as many threads at once as its runtime has lanes."""
 
     def __init__(
         self,
@@ -68,14 +68,20 @@ class Segmenter:
 
 @contextmanager
 def open_segmenter(
-    bundle: Bundle, target: str | None = None, threads: int = 0, *, stand_in: TargetInfo | None = None
+    bundle: Bundle,
+    target: str | None = None,
+    threads: int = 0,
+    *,
+    lanes: int = 1,
+    stand_in: TargetInfo | None = None,
 ) -> Iterator[Segmenter]:
-    """Load `bundle` for `target`, by default one that runs here; `threads` 0 leaves the number to the runtime.
+    """Load `bundle` for `target`, by default one that runs here.
 
     Args:
         bundle: verified.
         target: one of its targets.
-        threads: of the runtime.
+        threads: for one inference; 0 leaves the number to the runtime.
+        lanes: threads that may segment at once.
         stand_in: runs instead of the target's own form, where its chip is not to be had; versions are not checked then.
 
     Raises:
@@ -85,7 +91,7 @@ def open_segmenter(
     name, info = bundle.target_for([target] if target else ())
     if stand_in is None:
         _check_version(bundle, name, info)
-    with _open(bundle, stand_in or info, threads) as segmenter:
+    with _open(bundle, stand_in or info, threads, lanes) as segmenter:
         yield segmenter
 
 
@@ -99,9 +105,9 @@ def open_reference(bundle: Bundle, threads: int = 0) -> Iterator[Segmenter]:
 
 
 @contextmanager
-def _open(bundle: Bundle, info: TargetInfo, threads: int) -> Iterator[Segmenter]:
+def _open(bundle: Bundle, info: TargetInfo, threads: int, lanes: int = 1) -> Iterator[Segmenter]:
     shape, output = bundle.manifest.input, bundle.manifest.output
-    with runtimes.create(info.runtime, bundle.file(info.entry), threads=threads) as runtime:
+    with runtimes.create(info.runtime, bundle.file(info.entry), threads=threads, lanes=lanes) as runtime:
         yield Segmenter(
             runtime,
             width=shape.width,

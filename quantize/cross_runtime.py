@@ -81,7 +81,7 @@ def _by_reference_kernels(entry: Path, pictures: Sequence[Picture]) -> np.ndarra
             kernels = OpResolverType.BUILTIN_REF
             return Interpreter(model, num_threads=threads, experimental_op_resolver_type=kernels)
 
-    with Reference(entry, threads=1) as network:
+    with Reference(entry, threads=1, lanes=1) as network:
         return np.stack([network.infer(picture)[0] for picture in pictures])
 
 

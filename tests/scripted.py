@@ -23,7 +23,7 @@ def make_bundle(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     picture = np.full((120, 160, 3), 128, np.uint8)
     picture[40:80, 60:100] = (0, 0, 255)
-    classes, _ = scripted.create(Path(), 0).infer(picture)
+    classes, _ = scripted.create(Path(), 0, 1).infer(picture)
     (folder / "probe").mkdir()
     cv2.imwrite(str(folder / "probe" / "1.png"), picture)
     cv2.imwrite(str(folder / "probe" / "1-mask.png"), classes)

@@ -22,6 +22,9 @@ NAMES = ("tensorrt", "edgetpu", "openvino", "litert", "onnxruntime", "scripted")
 PACKAGES = {"litert": "ai-edge-litert", "edgetpu": "ai-edge-litert"}
 """Where a runtime's package has another name than the runtime."""
 
+ON_CORES = ("openvino", "litert", "onnxruntime")
+"""Those that the number of threads and of lanes make a difference to."""
+
 LIBRARIES = {"edgetpu": "libedgetpu.so.1"}
 """What a runtime needs beside its package."""
 
@@ -29,7 +32,8 @@ LIBRARIES = {"edgetpu": "libedgetpu.so.1"}
 class Runtime(Protocol):
     """One loaded network with pre- and post-processing folded into its graph.
 
-    Belongs to one thread. Used as a context manager: entering loads and compiles, leaving frees.
+    Used as a context manager by one thread: entering loads and compiles, leaving frees. Meanwhile as many threads as
+    it has lanes may infer at once; where it can do only one thing at a time, the others wait.
     """
 
     def __enter__(self) -> Self:
@@ -61,8 +65,14 @@ def installed(name: str) -> str | None:
         return None
 
 
-def create(name: str, model: Path, *, threads: int = 0) -> Runtime:
-    """Make the runtime `name` for the model file `model`; `threads` 0 leaves the number to the runtime.
+def create(name: str, model: Path, *, threads: int = 0, lanes: int = 1) -> Runtime:
+    """Make the runtime `name` for the model file `model`.
+
+    Args:
+        name: one of `NAMES`.
+        model: its file.
+        threads: for one inference; 0 leaves the number to the runtime.
+        lanes: inferences at once.
 
     Raises:
         ModelError: no such runtime, or its package is not installed here.
@@ -75,5 +85,5 @@ def create(name: str, model: Path, *, threads: int = 0) -> Runtime:
         raise ModelError(
             f"runtime {name!r}: package {error.name!r} is not installed: pip install 'edgeloupe[{name}]'"
         ) from error
-    runtime: Runtime = module.create(model, threads)
+    runtime: Runtime = module.create(model, threads, lanes)
     return runtime

@@ -49,6 +49,7 @@ class EdgeTpu(LiteRt):
         return Interpreter(model, experimental_delegates=[delegate], num_threads=threads)
 
 
-def create(model: Path, threads: int) -> EdgeTpu:
-    """Make the runtime; nothing is loaded yet."""
-    return EdgeTpu(model, threads)
+def create(model: Path, threads: int, lanes: int) -> EdgeTpu:
+    """Make the runtime; nothing is loaded yet, and the chip has one lane."""
+    del lanes
+    return EdgeTpu(model, threads, 1)

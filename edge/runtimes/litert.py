@@ -1,10 +1,11 @@
-"""LiteRT on the CPU: full-integer TFLite files through XNNPACK."""
+"""LiteRT on the CPU: full-integer TFLite files through XNNPACK; an interpreter of its own for each lane."""
 
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -22,46 +23,53 @@ if TYPE_CHECKING:
 
 
 class LiteRt:
-    """One TFLite file in one interpreter."""
+    """One TFLite file."""
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, model: Path, threads: int, lanes: int) -> None:
         self._model = model
-        self._threads = threads or len(os.sched_getaffinity(0))
-        self._interpreter: Interpreter | None = None
+        self._threads = threads or max(len(os.sched_getaffinity(0)) // lanes, 1)
+        self._lanes = lanes
+        self._idle: SimpleQueue[Interpreter] | None = None
         self._picture = 0
         self._planes: list[int] = []
 
     def __enter__(self) -> Self:
         try:
             with _without_notices():
-                interpreter = self._load(str(self._model), self._threads)
-                interpreter.allocate_tensors()
+                interpreters = [self._load(str(self._model), self._threads) for _ in range(self._lanes)]
+                for interpreter in interpreters:
+                    interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self._model}: LiteRT refuses it: {str(error).strip().splitlines()[-1]}") from error
-        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        inputs, outputs = interpreters[0].get_input_details(), interpreters[0].get_output_details()
         if len(inputs) != 1 or len(outputs) != 2:
             raise ModelError(f"{self._model}: must have one input (picture) and two outputs (classes, scores)")
         self._picture, self._planes = inputs[0]["index"], [output["index"] for output in outputs]
-        self._interpreter = interpreter
+        self._idle = SimpleQueue()
+        for interpreter in interpreters:
+            self._idle.put(interpreter)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        self._interpreter = None
+        self._idle = None
 
     def _load(self, model: str, threads: int) -> Interpreter:
         return Interpreter(model, num_threads=threads)
 
     def infer(self, picture: Picture) -> tuple[Plane, Plane]:
-        if self._interpreter is None:
+        if self._idle is None:
             raise ModelError(f"{self._model}: is not open: enter the runtime first")
+        interpreter = self._idle.get()
         try:
-            self._interpreter.set_tensor(self._picture, picture[None])
-            self._interpreter.invoke()
+            interpreter.set_tensor(self._picture, picture[None])
+            interpreter.invoke()
+            classes, scores = (np.asarray(interpreter.get_tensor(place)[0], np.uint8) for place in self._planes)
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"{self._model}: inference failed: {str(error).strip().splitlines()[-1]}") from error
-        classes, scores = (np.asarray(self._interpreter.get_tensor(place)[0], np.uint8) for place in self._planes)
+        finally:
+            self._idle.put(interpreter)
         return classes, scores
 
 
@@ -86,6 +94,6 @@ def _without_notices() -> Iterator[None]:
                     os.write(2, line)
 
 
-def create(model: Path, threads: int) -> LiteRt:
+def create(model: Path, threads: int, lanes: int) -> LiteRt:
     """Make the runtime; nothing is loaded yet."""
-    return LiteRt(model, threads)
+    return LiteRt(model, threads, lanes)

@@ -22,7 +22,7 @@ PROVIDERS = ["CPUExecutionProvider"]
 
 
 class OnnxRuntime:
-    """One ONNX file in one session."""
+    """One ONNX file in one session, which any number of threads may run at once."""
 
     def __init__(self, model: Path, threads: int) -> None:
         self._model = model
@@ -59,6 +59,7 @@ class OnnxRuntime:
         return np.asarray(classes[0], np.uint8), np.asarray(scores[0], np.uint8)
 
 
-def create(model: Path, threads: int) -> OnnxRuntime:
+def create(model: Path, threads: int, lanes: int) -> OnnxRuntime:
     """Make the runtime; nothing is loaded yet."""
+    del lanes
     return OnnxRuntime(model, threads)

@@ -40,7 +40,7 @@ class Scripted:
         return (redness > 127).astype(np.uint8), np.maximum(redness, 255 - redness).astype(np.uint8)
 
 
-def create(model: Path, threads: int) -> Scripted:
+def create(model: Path, threads: int, lanes: int) -> Scripted:
     """Make the runtime; the model file is not read."""
-    del threads
+    del threads, lanes
     return Scripted(model)

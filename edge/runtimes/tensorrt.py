@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -56,6 +57,7 @@ class TensorRt:
         self._context: Any = None
         self._stream: Any = None
         self._held: dict[str, tuple[int, NDArray[np.uint8]]] = {}  # on the GPU, and here, by the tensor's name
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         try:
@@ -73,6 +75,10 @@ class TensorRt:
     def infer(self, picture: Picture) -> tuple[Plane, Plane]:
         if self._context is None:
             raise ModelError(f"{self._model}: is not open: enter the runtime first")
+        with self._turn:
+            return self._infer(picture)
+
+    def _infer(self, picture: Picture) -> tuple[Plane, Plane]:
         address, here = self._held["picture"]
         if picture[None].shape != here.shape:
             raise ModelError(f"{self._model}: inference failed: takes {here.shape[1:]}, not {picture.shape}")
@@ -173,7 +179,7 @@ class TensorRt:
         return found[0] if found else None
 
 
-def create(model: Path, threads: int) -> TensorRt:
-    """Make the runtime; nothing is loaded yet, and a GPU needs no number of threads."""
-    del threads
+def create(model: Path, threads: int, lanes: int) -> TensorRt:
+    """Make the runtime; nothing is loaded yet, and a GPU needs no number of threads or lanes."""
+    del threads, lanes
     return TensorRt(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,6 +84,18 @@ def test_the_same_picture_gives_the_same_mask(name: str, model: Path) -> None:
         first, second = (runtime.infer(_red_square()) for _ in range(2))
     assert np.array_equal(first[0], second[0])
     assert np.array_equal(first[1], second[1])
+
+
+@pytest.mark.parametrize("name", runtimes.NAMES)
+def test_lanes_see_the_same_at_once_as_one_alone(name: str, model: Path) -> None:
+    pictures = [np.roll(_red_square(), 8 * i, axis=1) for i in range(6)]
+    with runtimes.create(name, model, threads=1) as runtime:
+        alone = [runtime.infer(picture) for picture in pictures]
+    with runtimes.create(name, model, threads=1, lanes=2) as runtime, ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(runtime.infer, pictures * 5))
+    for (classes, scores), (expected, certain) in zip(together, alone * 5, strict=True):
+        assert np.array_equal(classes, expected)
+        assert np.array_equal(scores, certain)
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -31,6 +31,6 @@ def test_it_opens_without_a_word_and_what_others_write_meanwhile_is_kept(
         return real(*args, **options)
 
     monkeypatch.setattr(litert, "Interpreter", chatty)
-    with litert.create(path, 1):
+    with litert.create(path, 1, 1):
         sys.stderr.write("afterwards\n")
     assert capfd.readouterr().err == "somebody else's line\nafterwards\n"
