@@ -13,10 +13,12 @@ from edge.source import check_source
 from edge.strict_yaml import Strict
 
 _PATIENCE_S = 1.5
+_DUE_S = 0.5
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Level = Annotated[float, Field(ge=0, le=255)]
+On = Literal["arrived", "moved"]
 Side = Annotated[int, Field(ge=16, le=32_768)]
 CoilAddress = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -46,10 +48,20 @@ class ControlsConfig(Strict):
     )
 
 
-class FreeTrigger(Strict):
-    """Every picture is wanted."""
+class Motion(Strict):
+    """When pictures differ; seen on small grey copies."""
+
+    threshold: Level = Field(default=12.0, description="grey levels by which a pixel must differ")
+    share: Annotated[float, Field(gt=0, le=1)] = Field(default=0.02, description="of the pixels that must differ")
+
+
+class FreeTrigger(Motion):
+    """Every picture is wanted; with `idle_fps`, while nothing moves only so many a second."""
 
     kind: Literal["free"] = "free"
+    idle_fps: Annotated[float, Field(gt=0, le=240)] | None = Field(
+        default=None, description="while nothing moves; unset: as fps says"
+    )
 
 
 class IntervalTrigger(Strict):
@@ -67,13 +79,11 @@ class IntervalTrigger(Strict):
         return self
 
 
-class ChangeTrigger(Strict):
+class ChangeTrigger(Motion):
     """The picture changed: `arrived`, a part came and lies still; `moved`, anything changed."""
 
     kind: Literal["change"]
-    on: Literal["arrived", "moved"] = "arrived"
-    threshold: Level = Field(default=12.0, description="grey levels by which a pixel must differ")
-    share: Annotated[float, Field(gt=0, le=1)] = Field(default=0.02, description="of the pixels that must differ")
+    on: On = "arrived"
 
 
 class GpioTrigger(Strict):
@@ -155,6 +165,13 @@ class CameraConfig(Strict):
     fps: Annotated[float, Field(gt=0, le=240)] | None = Field(
         default=None, description="at most so many pictures a second; unset: as they come"
     )
+    deadline_s: Seconds | None = Field(
+        default=None,
+        description="a verdict is due so long after its picture; unset: 0.5, or one period of fps if that is longer",
+    )
+    priority: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="share of the time where there is not enough for all cameras"
+    )
     loop: bool = Field(default=False, description="file sources begin again at the end")
     first_frame_s: Seconds = Field(default=20.0, description="give up opening after this long, and try again")
     stall_s: Seconds | None = Field(
@@ -188,6 +205,11 @@ class CameraConfig(Strict):
         """How long a lens may give no picture: as configured, but at least three of its own periods."""
         period_s = 0.0 if self.format.fps is None else 1 / self.format.fps
         return max(self.stall_s or _PATIENCE_S, 3 * period_s)
+
+    @property
+    def due_s(self) -> float:
+        """How long after its picture a verdict is due."""
+        return self.deadline_s or max(_DUE_S, 0.0 if self.fps is None else 1 / self.fps)
 
     def password(self) -> str | None:
         """Read the password. Raises ConfigError."""

@@ -55,9 +55,9 @@ def frame_slot(runtime_dir: Path, camera: str) -> Path:
     return runtime_dir / f"{camera}.frames"
 
 
-def run_capture(name: str, config: Config, parent_pid: int) -> None:
+def run_capture(name: str, config: Config) -> None:
     """Be the capture process of one camera until killed: open, read, publish, and open again after a fault."""
-    become_child(f"edgeloupe camera {name}", parent_pid)
+    become_child(f"edgeloupe camera {name}")
     runtime_dir = config.storage.runtime_dir
     with Slot(frame_slot(runtime_dir, name)) as frames, Slot(state_slot(runtime_dir, name)) as state:
         Capture(name, config, frames, state, SystemClock()).run()

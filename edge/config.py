@@ -69,7 +69,12 @@ class ModelConfig(Strict):
 
     bundle: Path
     target: str | None = Field(default=None, description="unset: the first target of the bundle that runs here")
-    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    threads: Annotated[int, Field(ge=0, le=256)] = Field(
+        default=0, description="for one inference; 0: as `edgeloupe tune` measured, else as the runtime likes"
+    )
+    lanes: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=0, description="inferences at once; 0: as `edgeloupe tune` measured, else one"
+    )
     trusted_keys: list[Path] = Field(
         default_factory=list, description="public keys (PEM) whose bundles are accepted; empty: any intact bundle"
     )

@@ -29,7 +29,7 @@ from edge.room import Room
 from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
-from edge.supervise import SPAWN, Supervised
+from edge.supervise import FORK, Supervised, share
 from edge.web.server import run_web
 from edge.worker import VIEW_CAPACITY, run_worker, view_slot
 
@@ -96,11 +96,13 @@ class Daemon:
             ballast_bytes = config.storage.ballast_mb << 20
             self._room = Room(self._outbox, self._evidence, config.storage.state_dir, ballast_bytes, self._clock)
             self._open_slots(stack)
-            self._health = DeviceHealth(config.device, config.cameras, config.storage.state_dir, self._clock)
+            due_s = {name: camera.due_s for name, camera in config.cameras.items()}
+            self._health = DeviceHealth(config.device, due_s, config.storage.state_dir, self._clock)
             self._sink = stack.enter_context(self._make_sink(config.mqtt)) if config.mqtt else None
             self._couriers = self._make_couriers()
             for courier in self._couriers.values():
                 stack.enter_context(courier)
+            share(camera.source for camera in config.cameras.values())
             self._children = self._make_children()
             self._orders = Orders(config, self._children, self._evidence, self._sink, self._clock)
             self._watches = {name: self._make_watch(name) for name in config.cameras}
@@ -239,7 +241,7 @@ class Daemon:
     # --- the processes
 
     def _make_children(self) -> dict[str, Supervised]:
-        config, pid = self._config, os.getpid()
+        config = self._config
         children = {
             "worker": Supervised(name="worker", target=run_worker, arguments=self._worker_arguments, clock=self._clock)
         }
@@ -247,12 +249,12 @@ class Daemon:
             children[f"camera {name}"] = Supervised(
                 name=f"camera {name}",
                 target=run_capture,
-                arguments=lambda name=name: (name, config, pid),  # type: ignore[misc]
+                arguments=lambda name=name: (name, config),  # type: ignore[misc]
                 clock=self._clock,
                 longest_wait_s=CAMERA_WAIT_S,
             )
         if config.web.enabled:
-            children["web"] = Supervised(name="web", target=run_web, arguments=lambda: (config, pid), clock=self._clock)
+            children["web"] = Supervised(name="web", target=run_web, arguments=lambda: (config,), clock=self._clock)
         return children
 
     def _make_watch(self, name: str) -> CameraWatch:
@@ -269,8 +271,8 @@ class Daemon:
         if self._core is not None:
             self._core.close()
         self._close_open_alerts()
-        self._core, theirs = SPAWN.Pipe(duplex=False)
-        return self._config, theirs, os.getpid()
+        self._core, theirs = FORK.Pipe(duplex=False)
+        return self._config, theirs
 
     def _close_open_alerts(self) -> None:
         """End alerts whose watcher is gone: the life of an alert never stays open by accident."""
@@ -300,7 +302,7 @@ class Daemon:
                 health.compare(self._look, self._config.picture.drift_above)
             if self._sink:
                 self._sink.set_camera_status(name, health.state)
-                self._sink.set_camera_health(name, {"state": health.state, "detail": health.began_with})
+                self._sink.set_camera_health(name, {"state": health.state, "detail": health.reason})
                 if not health.sound and health.inspected:
                     self._sink.set_verdict(name, Verdict.NotDecidable.name)  # the last one is about the past
 

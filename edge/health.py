@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 HEALTH_CAPACITY = 256 * 1024
 _LOW_DISK_BYTES = 50 << 20
+_FOLLOW, _BEHIND = 0.05, 0.1
+BEHIND = "does not keep up: pictures are left out or judged late: ask for fewer with fps, or use fewer cameras"
 
 
 def health_slot(runtime_dir: Path) -> Path:
@@ -40,7 +42,11 @@ class CameraHealth:
     colour: tuple[float, float, float] | None = None  # mean blue, green, red of the last seconds
     drift: float | None = None  # grey levels off the calibration set, the worst of brightness and colours
     drift_detail: str = ""
+    due_s: float = 0.5  # how long after its picture a verdict is due
     dropped: int = 0
+    late: int = 0  # verdicts that came after they were due
+    missed: float = 0.0  # share of the last pictures that were dropped, or judged late
+    behind: bool = False  # that share is more than a tenth
     inspected: int = 0
     verdicts: dict[str, int] = field(default_factory=lambda: {v.name: 0 for v in Verdict if v is not Verdict.Undefined})
     defects: dict[str, int] = field(default_factory=dict)
@@ -108,6 +114,9 @@ class CameraHealth:
         """Take one inspection into account."""
         self.inspected += 1
         self.taken, self.ahead_since_s = result["frame"]["id"], None
+        late = result["frame"]["age_s"] > self.due_s
+        self._keep_up(max(dropped - self.dropped, 0) + late, kept=not late)
+        self.late += late
         self.dropped = dropped
         self.verdicts[result["result_evaluation"]] += 1
         if result["result_evaluation"] == Verdict.NotOK.name:
@@ -121,14 +130,28 @@ class CameraHealth:
             self.fps += 0.1 * (1 / (seen - self.seen_mono_s) - self.fps)
         self.seen_mono_s = seen
 
+    def _keep_up(self, missed: int, *, kept: bool) -> None:
+        """Follow how many of the last pictures were judged in time."""
+        self.missed += _FOLLOW * (missed / (missed + kept) - self.missed)
+        if self.missed > _BEHIND:
+            self.behind = True
+        elif self.missed < _BEHIND / 2:
+            self.behind = False
+
+    @property
+    def reason(self) -> str:
+        """Why the camera is in its state, in words that stay while it lasts."""
+        return self.began_with or ("" if self.state != "live" or not self.behind else BEHIND)
+
     def told(self, now_mono_s: float) -> dict[str, Any]:
         """Write as plain values."""
         age = None if self.seen_mono_s is None else round(max(now_mono_s - self.seen_mono_s, 0.0), 3)
         names = (
             "state",
-            "detail",
             "frames",
             "dropped",
+            "late",
+            "behind",
             "inspected",
             "restarts",
             "inference_s",
@@ -139,6 +162,8 @@ class CameraHealth:
         )
         return {
             **{name: getattr(self, name) for name in names},
+            "detail": self.detail or self.reason,
+            "missed": round(self.missed, 3),
             "verdicts": dict(self.verdicts),
             "defects": dict(self.defects),
             "troubles": dict(self.troubles),
@@ -150,8 +175,9 @@ class CameraHealth:
 class DeviceHealth:
     """The whole device's health; belongs to the core's main thread."""
 
-    def __init__(self, device: str, cameras: Mapping[str, object], state_dir: Path, clock: Clock) -> None:
-        self.cameras = {name: CameraHealth() for name in cameras}
+    def __init__(self, device: str, due_s: Mapping[str, float], state_dir: Path, clock: Clock) -> None:
+        """Begin for cameras by name, with how long after its picture a verdict of each is due."""
+        self.cameras = {name: CameraHealth(due_s=limit_s) for name, limit_s in due_s.items()}
         self.model: dict[str, Any] | None = None
         self.model_detail = "starting"
         self.storage_detail = ""  # why alerts can't be committed

@@ -7,8 +7,10 @@ import multiprocessing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge.source import SCHEMES, split_source
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from multiprocessing.process import BaseProcess
 
     from edge.clock import Clock
@@ -16,10 +18,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SPAWN = multiprocessing.get_context("spawn")
+FORK = multiprocessing.get_context("forkserver")
+"""Processes that share what one process, the fork server, has loaded for all of them."""
 _WAIT_S = (0.5, 30.0)
 _AT_ONCE_S = 0.1
 _SOUND_S = 60.0
 """A process that lived this long was sound: the next wait is the shortest again."""
+
+
+def share(sources: Iterable[str]) -> None:
+    """Have all processes share the code of their cameras, and last what each of them needs; before the first starts."""
+    members = {SCHEMES[split_source(source)[0]] for source in sources}
+    FORK.set_forkserver_preload([*(f"edge.cameras.{member}" for member in sorted(members)), "edge.nursery"])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +65,7 @@ class Supervised:
         if now < self._start_at:
             return False
         self.restarts += self.started_mono_s > 0
-        self._process = SPAWN.Process(target=self.target, args=self.arguments(), name=self.name, daemon=True)
+        self._process = FORK.Process(target=self.target, args=self.arguments(), name=self.name, daemon=True)
         self._process.start()
         self.started_mono_s = now
         return True

@@ -1,11 +1,10 @@
-"""Worker: the process that holds the network; takes the newest frame of each camera, inspects it, tells the core."""
+"""Worker: the process that holds the network; inspects the cameras' newest frames by turns, tells the core."""
 
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -23,19 +22,23 @@ from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
 from edge.frame import Frame
 from edge.inspect import Inspector
+from edge.lanes import Lanes
 from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
 from edge.selftest import calibration_look, selftest
 from edge.slot import Slot
+from edge.tuning import keep_to, plan
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
+    from edge.camera_config import CameraConfig
     from edge.clock import Clock
     from edge.config import Config
     from edge.frame import Picture
     from edge.inspection import Event
+    from edge.lanes import Told
     from edge.mask import Mask
     from edge.segment import Segmenter
     from edge.slot import Snapshot
@@ -54,22 +57,30 @@ def view_slot(runtime_dir: Path, camera: str) -> Path:
     return runtime_dir / f"{camera}.view"
 
 
-def run_worker(config: Config, core: Connection, parent_pid: int) -> None:
+def run_worker(config: Config, core: Connection) -> None:
     """Be the inspection process: load the model, prove it on its probe pictures, inspect until killed.
 
     Sends the core dictionaries: `{"kind": "loading" | "ready" | "beat" | "failed"}` and
     `{"kind": "inspected", "camera", "result", "alerts", "dropped", "image"}`.
     """
-    become_child("edgeloupe worker", parent_pid)
+    become_child("edgeloupe worker")
     cv2.setNumThreads(1)
     core.send({"kind": "loading"})
     try:
         bundle = open_bundle(config.model.bundle, trusted=config.model.trusted_keys)
         context = payload.Context.of(bundle, config.model.target, device=config.device, rules=config.rules)
-        with open_segmenter(bundle, context.model.target, config.model.threads) as segmenter:
-            selftest(bundle, segmenter, context.model.target)
-            colours = [c.colour for c in bundle.manifest.classes]
-            _inspect_for_ever(config, core, context, colours, calibration_look(bundle), segmenter)
+        target = context.model.target
+        spread = plan(config.model, bundle, target, len(config.cameras))
+        keep_to(spread.cores)
+        with open_segmenter(bundle, target, spread.threads, lanes=spread.lanes) as segmenter:
+            selftest(bundle, segmenter, target)
+            model = {
+                **asdict(context.model),
+                "labels": context.labels,
+                "colours": [c.colour for c in bundle.manifest.classes],
+            }
+            core.send({"kind": "ready", "model": model, "look": calibration_look(bundle)})
+            _inspect_for_ever(config, core, context, model["colours"], segmenter, spread.lanes)
     except EdgeloupeError as error:
         core.send({"kind": "failed", "detail": str(error)})
     except BrokenPipeError:  # the core is gone
@@ -81,33 +92,37 @@ def _inspect_for_ever(
     core: Connection,
     context: payload.Context,
     colours: list[Any],
-    look: tuple[float, float, float] | None,
     segmenter: Segmenter,
+    count: int,
 ) -> None:
-    model = {**asdict(context.model), "labels": context.labels, "colours": colours}
-    core.send({"kind": "ready", "model": model, "look": look})
     clock = SystemClock()
-    stations = [
-        Station(name=name, config=config, context=context, colours=colours, segmenter=segmenter, clock=clock)
+    stations = {
+        name: Station(name=name, config=config, context=context, colours=colours, segmenter=segmenter, clock=clock)
         for name in config.cameras
-    ]
+    }
     beaten = clock.monotonic_s()
     idle_s = _REST_S if all(c.trigger.kind == "interval" for c in config.cameras.values()) else _IDLE_S
+    lanes = Lanes(stations, {name: camera.priority for name, camera in config.cameras.items()}, count, core)
     while True:
-        busy = [station.take(core) for station in stations]
         if clock.monotonic_s() - beaten > _BEAT_S:
             beaten = clock.monotonic_s()
             core.send({"kind": "beat"})
-        if not any(busy):
-            time.sleep(idle_s)
+        if not lanes.turn():
+            lanes.rest(idle_s)
 
 
-class Told(Protocol):
-    """Where a station's messages go: the core's end of a pipe."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A frame that is being inspected."""
 
-    def send(self, message: dict[str, Any], /) -> None:
-        """Pass one message on; may wait. Raises BrokenPipeError when nobody is there."""
-        ...
+    frame: Frame
+    snapshot: Snapshot
+    copied: bool  # nothing can be written over it
+
+    @property
+    def intact(self) -> bool:
+        """Say whether what was seen is one picture."""
+        return self.copied or self.snapshot.intact()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +141,8 @@ class Station:
     _alerts: AlertLife = field(init=False)
     _evidence: EvidenceStore = field(init=False)
     _last: int = field(init=False)
+    _next: Snapshot | None = field(init=False, default=None)  # looked at already, not taken yet
+    _slow: bool = field(init=False, default=False)  # the camera came round before a picture was inspected
     _dropped: int = field(init=False, default=0)
     _burst: Burst = field(init=False)
     _clips: ClipWishes = field(init=False)
@@ -142,24 +159,55 @@ class Station:
         self._burst = Burst(config.cameras[self.name].pick)
         self._clips = ClipWishes(config.cameras[self.name].clip, runtime_dir, self.name)
 
+    @property
+    def camera(self) -> CameraConfig:
+        """What is configured for it."""
+        return self.config.cameras[self.name]
+
     def take(self, core: Told) -> bool:
-        """Inspect the newest frame if there is one; give whether there was."""
-        snapshot = self._frames.newest(self._last)
-        if snapshot is None:
+        """Inspect the newest frame, here and now, if there is one; give whether there was."""
+        taken = self.begin()
+        if taken is None:
             return False
+        self.finish(taken, self.look(taken), core)
+        return True
+
+    def due_mono_s(self) -> float | None:
+        """Say when the verdict of the newest frame is due; None while there is no new one."""
+        if self._next is None or self._next.sequence != self._frames.latest:
+            self._next = self._frames.newest(self._last)
+        return None if self._next is None else self._next.meta["captured_mono_s"] + self.camera.due_s
+
+    def begin(self) -> Taken | None:
+        """Take the newest frame; None where there is none, or it was written over meanwhile."""
+        if self.due_mono_s() is None or self._next is None:
+            return None
+        snapshot, self._next = self._next, None
         self._frames.mark_consumed(snapshot.sequence)  # before the network: a picture that kills it is not tried again
-        frame = _frame(self.name, snapshot)
-        seen = Seen(*self._inspector.inspect(frame), frame.picture)
-        if not snapshot.intact():  # overtaken while we looked: what we saw may be two pictures
-            self._dropped += 1
-            self._last = snapshot.sequence
-            return True
         self._dropped += max(snapshot.sequence - self._last - 1, 0)
         self._last = snapshot.sequence
-        chosen = self._burst.take(seen, frame.burst)
+        taken = Taken(frame=_frame(self.name, snapshot), snapshot=snapshot, copied=False)
+        if not self._slow:
+            return taken
+        copied = {name: array.copy() for name, array in snapshot.arrays.items()}
+        if not taken.intact:
+            self._dropped += 1
+            return None
+        return replace(taken, frame=_frame(self.name, replace(snapshot, arrays=copied)), copied=True)
+
+    def look(self, taken: Taken) -> Seen:
+        """Inspect a frame; the only part that other threads may do."""
+        return Seen(*self._inspector.inspect(taken.frame), taken.frame.picture)
+
+    def finish(self, taken: Taken, seen: Seen, core: Told) -> None:
+        """Tell what was seen of a frame, in the order in which frames were taken."""
+        if not taken.intact:  # overtaken while we looked: what we saw may be two pictures
+            self._dropped += 1
+            self._slow = True
+            return
+        chosen = self._burst.take(seen, taken.frame.burst)
         if chosen is not None:
-            self._tell(core, chosen, frame.captured_mono_s)
-        return True
+            self._tell(core, chosen, taken.frame.captured_mono_s)
 
     def _tell(self, core: Told, seen: Seen, captured_mono_s: float) -> None:
         events = self._alerts.step(seen.inspection, self.clock.monotonic_s())

@@ -96,6 +96,13 @@ def draw_parts(folder: Path, count: int) -> Path:
     return folder
 
 
+def children(pid: int) -> list[int]:
+    """Give the processes that a process started and that are still there."""
+    return [
+        int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    ]
+
+
 def runs(pid: int) -> bool:
     """Say whether a process is there and no mere remainder."""
     with contextlib.suppress(OSError):

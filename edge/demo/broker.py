@@ -32,9 +32,9 @@ def choose_broker(wanted: str | None = None) -> str:
     return kind
 
 
-def run_broker(kind: str, port: int, folder: Path, parent_pid: int) -> None:
+def run_broker(kind: str, port: int, folder: Path) -> None:
     """Be the broker's process, on the loopback, until killed."""
-    become_child("edgeloupe broker", parent_pid)
+    become_child("edgeloupe broker")
     os.setsid()  # Ctrl-C in the terminal is for the parent, who stops us last
     program = shutil.which(kind, path=_PLACES)
     if kind == "mosquitto" and program:

@@ -66,7 +66,7 @@ class Stage:
     def _start_broker(self, stack: ExitStack, folder: Path) -> int:
         kind, port = choose_broker(self._broker), free_port()
         _say(f"broker: {kind} on 127.0.0.1:{port}, {NOTES[kind]}")
-        broker = SPAWN.Process(target=run_broker, args=(kind, port, folder, os.getpid()), name="broker", daemon=True)
+        broker = SPAWN.Process(target=run_broker, args=(kind, port, folder), name="broker", daemon=True)
         broker.start()
         stack.callback(broker.join, 5.0)
         stack.callback(broker.terminate)

@@ -103,6 +103,7 @@ def _sinks(sinks: Mapping[str, Mapping[str, Any]]) -> list[Metric]:
 
 _CAMERA_GAUGES = {
     "frame_age_s": ("frame_age_seconds", "Age of the last inspected picture."),
+    "missed": ("camera_missed_ratio", "Share of the last pictures that were dropped or judged late."),
     "fps": ("camera_inspections_per_second", "Inspections per second, averaged over the last ones."),
     "inference_s": ("inference_seconds", "Time the network took for the last picture."),
     "total_s": ("processing_seconds", "Time from capture to verdict of the last picture."),
@@ -113,6 +114,7 @@ _CAMERA_COUNTERS = {
     "frames": ("frames_captured_total", "Pictures the camera gave."),
     "dropped": ("frames_dropped_total", "Pictures not inspected because a newer one was there."),
     "inspected": ("frames_inspected_total", "Pictures inspected."),
+    "late": ("frames_late_total", "Pictures whose verdict came after it was due."),
     "restarts": ("camera_restarts_total", "How often the camera's process was replaced."),
 }
 

@@ -29,9 +29,9 @@ _NICER = 5
 """The web process gives way to the inspection."""
 
 
-def run_web(config: Config, parent_pid: int) -> None:
+def run_web(config: Config) -> None:
     """Be the web process of a daemon until it ends us."""
-    become_child("edgeloupe web", parent_pid)
+    become_child("edgeloupe web")
     with contextlib.suppress(OSError):
         os.nice(_NICER)
     storage = config.storage

@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
 
     from edge.table import table
     from models.recipe import load_recipe
-    from models.train import Options
     from models.search import DEFAULT_SPACE, load_space, open_study, search_settings
+    from models.train import Options
 
     recipe = load_recipe(args.recipe)
     space = load_space(args.space, recipe) if args.space else DEFAULT_SPACE

@@ -263,6 +263,17 @@ def test_a_slow_change_of_light_is_no_part() -> None:
         assert not any(trigger.ask(grey(100 + step // 10), float(step)).wanted for step in range(400))
 
 
+def test_while_nothing_moves_only_idle_fps_are_wanted() -> None:
+    with make({"kind": "free", "idle_fps": 0.5}) as trigger:
+        still = [trigger.ask(grey(), at / 10).wanted for at in range(100)]
+        moved = [trigger.ask(_part_at(4 * at % 80), 10 + at / 10).wanted for at in range(40)]
+        after = [trigger.ask(_part_at(4 * 39 % 80), 14 + at / 10).wanted for at in range(100)]
+    assert sum(still) == 5  # one every two seconds
+    assert all(moved)
+    assert after[:9] == [True] * 9  # it may go on in a moment
+    assert 4 <= sum(after[10:]) <= 5
+
+
 def test_whatever_moves_is_wanted_when_asked_so() -> None:
     with make({"kind": "change", "on": "moved"}) as trigger:
         asked = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,8 +38,7 @@ class Bench:
             cameras={"c": CameraConfig.model_validate({"source": source, **options})},
             storage=StorageConfig(state_dir=folder, runtime_dir=folder),
         )
-        arguments = ("c", config, os.getpid())
-        self.process = SPAWN.Process(target=run_capture, args=arguments, daemon=True)
+        self.process = SPAWN.Process(target=run_capture, args=("c", config), daemon=True)
         self.process.start()
 
     def told(self) -> dict[str, Any]:

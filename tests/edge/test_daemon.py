@@ -20,7 +20,7 @@ import pytest
 
 from edge.camera_state import state_slot
 from edge.slot import Slot
-from tests.appliance import Appliance, draw_parts, runs
+from tests.appliance import Appliance, children, draw_parts, runs
 from tests.brokers import free_port
 from tests.peers import HttpServer
 
@@ -112,6 +112,7 @@ def test_after_kill_9_nothing_runs_on_and_numbers_are_not_used_again(start: Star
     appliance = start(f"file:{parts}", alert_per="part", loop=True)
     appliance.wait_for(lambda: len(appliance.alerts()) >= 6)
     pids = [process["pid"] for process in appliance.health()["processes"].values()]
+    pids += children(appliance.process.pid)  # the one that forks the others
     appliance.process.kill()
     appliance.process.wait()
     before = appliance.alerts()

@@ -34,6 +34,28 @@ def test_verdicts_and_defects_are_counted_by_name() -> None:
     assert told["frame_age_s"] == pytest.approx(0.6)
 
 
+def test_a_camera_that_does_not_keep_up_says_so_until_it_does() -> None:
+    camera, dropped = CameraHealth(state="live"), 0
+    for number in range(1, 60):
+        dropped += 2
+        camera.count(result(number=3 * number), dropped, 10.0 + number)
+    told = camera.told(100.0)
+    assert told["missed"] == pytest.approx(2 / 3, abs=0.05)
+    assert told["detail"].startswith("does not keep up")
+    assert camera.reason == told["detail"]
+    for number in range(200, 300):
+        camera.count(result(number=number), dropped, 100.0 + number)
+    assert camera.told(400.0)["detail"] == camera.reason == ""
+
+
+def test_verdicts_after_they_were_due_are_counted() -> None:
+    camera = CameraHealth(state="live", due_s=0.05)
+    for number in range(100):
+        camera.count(result(number=number), 0, 10.0 + number)
+    assert camera.told(200.0)["late"] == 100
+    assert camera.reason.startswith("does not keep up")
+
+
 def test_a_frame_that_nobody_takes_is_noticed_and_a_quiet_camera_is_not() -> None:
     camera = CameraHealth(state="live", frames=5)
     camera.count(result(number=5), 0, 10.0)
@@ -46,7 +68,7 @@ def test_a_frame_that_nobody_takes_is_noticed_and_a_quiet_camera_is_not() -> Non
 
 
 def test_a_device_is_ready_when_model_and_cameras_are(tmp_path: Path) -> None:
-    health = DeviceHealth("d", {"a": None, "b": None}, tmp_path, FakeClock())
+    health = DeviceHealth("d", {"a": 0.5, "b": 0.5}, tmp_path, FakeClock())
     assert health.reasons() == ["model: starting", "camera a: connecting", "camera b: connecting"]
     health.model = {"name": "m"}
     health.cameras["a"].state = "live"

@@ -1,0 +1,195 @@
+"""The worker: cameras by turns, verdicts in order, nothing held on to."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pytest
+
+from edge import payload
+from edge.bundle import open_bundle
+from edge.camera_config import CameraConfig
+from edge.capture import frame_slot
+from edge.clip import CLIP_CAPACITY, clip_slot
+from edge.clock import SystemClock
+from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
+from edge.lanes import Lanes
+from edge.runtimes import scripted
+from edge.segment import Segmenter
+from edge.slot import Slot
+from edge.worker import Station, Taken, view_slot
+from tests.soak import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge.burst import Seen
+    from edge.frame import Picture
+    from edge.mask import Plane
+
+PICTURE = np.full((120, 160, 3), 128, np.uint8)
+
+
+class Network:
+    """The scripted network, and something that happens meanwhile."""
+
+    def __init__(self, path: Path, meanwhile: Callable[[Picture], object]) -> None:
+        self._scripted = scripted.create(path, 1, 1)
+        self._meanwhile = meanwhile
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return
+
+    def infer(self, picture: Picture) -> tuple[Plane, Plane]:
+        self._meanwhile(picture)
+        return self._scripted.infer(picture)
+
+
+class Core:
+    """Hears what the worker tells."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.told.append(message)
+
+    def frames(self, camera: str) -> list[int]:
+        return [message["result"]["frame"]["id"] for message in self.told if message["camera"] == camera]
+
+
+class Place:
+    """Cameras with their slots, and the stations over them."""
+
+    def __init__(self, folder: Path, bundle: Path, meanwhile: Callable[[Picture], object], **cameras: Any) -> None:
+        self.config = Config(
+            device="d",
+            model=ModelConfig(bundle=bundle),
+            cameras={name: CameraConfig(source="file:nowhere", **options) for name, options in cameras.items()},
+            rules={"spot": RuleConfig()},
+            storage=StorageConfig(state_dir=folder, runtime_dir=folder),
+        )
+        self.slots = {name: Slot.create(frame_slot(folder, name), 1 << 20) for name in cameras}
+        for name in cameras:
+            Slot.create(view_slot(folder, name), 1 << 20).close()
+            Slot.create(clip_slot(folder, name), CLIP_CAPACITY).close()
+        context = payload.Context.of(open_bundle(bundle), None, device="d", rules=self.config.rules)
+        segmenter = Segmenter(Network(bundle, meanwhile), width=160, height=120)
+        self.stations = {
+            name: Station(
+                name=name, config=self.config, context=context, colours=[], segmenter=segmenter, clock=SystemClock()
+            )
+            for name in cameras
+        }
+        self.core = Core()
+
+    def lanes(self, count: int) -> Lanes[Taken, Seen]:
+        priorities = {name: camera.priority for name, camera in self.config.cameras.items()}
+        return Lanes(self.stations, priorities, count, self.core)
+
+    def show(self, camera: str, picture: Picture = PICTURE) -> None:
+        clock, slot = SystemClock(), self.slots[camera]
+        meta = {"id": slot.latest + 1, "captured_at": clock.wall_s(), "captured_mono_s": clock.monotonic_s()}
+        slot.write({**meta, "simulated": True, "faults": []}, {"picture": picture})
+
+
+def nothing(picture: Picture) -> None:
+    del picture
+
+
+def test_every_camera_with_a_picture_gets_its_turn(tmp_path: Path, scripted_bundle: Path) -> None:
+    place = Place(tmp_path, scripted_bundle, nothing, a={}, b={"deadline_s": 0.001}, c={"priority": 5})
+    lanes = place.lanes(1)
+    for _ in range(30):
+        for camera in place.slots:
+            if place.slots[camera].consumed == place.slots[camera].latest:
+                place.show(camera)
+        assert lanes.turn()
+    assert len(place.core.told) == 30
+    assert all(place.core.frames(camera) for camera in place.slots)
+
+
+def test_without_a_picture_there_is_nothing_to_do(tmp_path: Path, scripted_bundle: Path) -> None:
+    place = Place(tmp_path, scripted_bundle, nothing, a={})
+    lanes = place.lanes(2)
+    assert not lanes.turn()
+    lanes.rest(0.001)
+    assert place.core.told == []
+
+
+def test_pictures_of_one_camera_are_told_in_order_though_the_second_is_done_first(
+    tmp_path: Path, scripted_bundle: Path
+) -> None:
+    second_done = threading.Event()
+
+    def meanwhile(picture: Picture) -> None:
+        if picture[0, 0, 0] == 1:
+            assert second_done.wait(30)
+        if picture[0, 0, 0] == 2:
+            second_done.set()
+
+    place = Place(tmp_path, scripted_bundle, meanwhile, a={})
+    lanes = place.lanes(2)
+    for value in (1, 2):
+        place.show("a", np.full_like(PICTURE, value))
+        assert lanes.turn()
+    while len(place.core.told) < 2:
+        lanes.rest(0.001)
+        lanes.turn()
+    assert place.core.frames("a") == [1, 2]
+
+
+def test_no_more_pictures_are_begun_than_there_are_lanes(tmp_path: Path, scripted_bundle: Path) -> None:
+    gate, most, now, lock = threading.Event(), 0, 0, threading.Lock()
+
+    def meanwhile(picture: Picture) -> None:
+        nonlocal most, now
+        del picture
+        with lock:
+            now += 1
+            most = max(most, now)
+        assert gate.wait(30)
+        with lock:
+            now -= 1
+
+    place = Place(tmp_path, scripted_bundle, meanwhile, a={}, b={}, c={})
+    lanes = place.lanes(2)
+    for camera in place.slots:
+        place.show(camera)
+    assert [lanes.turn() for _ in range(4)] == [True, True, False, False]
+    gate.set()
+    while len(place.core.told) < 3:
+        lanes.rest(0.001)
+        lanes.turn()
+    assert most == 2
+
+
+def test_a_network_slower_than_the_slot_lasts_still_gives_verdicts(tmp_path: Path, scripted_bundle: Path) -> None:
+    def meanwhile(picture: Picture) -> None:
+        del picture
+        for _ in range(4):  # the camera comes round
+            place.show("a")
+
+    place = Place(tmp_path, scripted_bundle, meanwhile, a={})
+    place.show("a")
+    for _ in range(3):
+        assert place.stations["a"].take(place.core)
+    assert place.core.frames("a") == [5, 9]
+    assert place.core.told[-1]["dropped"] == 7  # the first was written over, the others were never taken
+
+
+def test_frames_leave_no_memory_descriptors_or_threads_behind(tmp_path: Path) -> None:
+    figures = frames.run(4000, tmp_path)
+    assert figures.clean, figures
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_nothing_is_skipped_of_a_source_that_waits(tmp_path: Path, lanes: int) -> None:
+    figures = frames.run(300, tmp_path, lanes=lanes)
+    assert figures.inspected == 300
