@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 
 import edge.capture
-import edge.worker  # noqa: F401 - both for the processes to come
+import edge.config
+import edge.worker  # noqa: F401 - all for the processes to come
 from edge.child import die_with_parent
 
 die_with_parent()
