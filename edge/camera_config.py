@@ -18,7 +18,6 @@ _DUE_S = 0.5
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Level = Annotated[float, Field(ge=0, le=255)]
-On = Literal["arrived", "moved"]
 Side = Annotated[int, Field(ge=16, le=32_768)]
 CoilAddress = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -83,7 +82,7 @@ class ChangeTrigger(Motion):
     """The picture changed: `arrived`, a part came and lies still; `moved`, anything changed."""
 
     kind: Literal["change"]
-    on: On = "arrived"
+    on: Literal["arrived", "moved"] = "arrived"
 
 
 class GpioTrigger(Strict):

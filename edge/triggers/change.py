@@ -12,7 +12,7 @@ from edge.triggers import Demand
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.camera_config import ChangeTrigger, Motion, On
+    from edge.camera_config import ChangeTrigger
     from edge.frame import Picture
     from edge.triggers import Place
 
@@ -26,8 +26,7 @@ _FORGET = 0.02
 class Change:
     """Compares small grey pictures: with the one before, and with the scene as it is when nothing lies there."""
 
-    def __init__(self, on: On, config: Motion) -> None:
-        self._on = on
+    def __init__(self, config: ChangeTrigger) -> None:
         self._config = config
         self._empty: NDArray[np.float32] | None = None
         self._last: NDArray[np.float32] | None = None
@@ -51,7 +50,7 @@ class Change:
             self._empty = grey
             return Demand()
         moving = self._differ(grey, last)
-        if self._on == "moved":
+        if self._config.on == "moved":
             return Demand(wanted=moving)
         self._still = 0 if moving else self._still + 1
         if not self._differ(grey, self._empty):
@@ -69,4 +68,4 @@ class Change:
 def create(config: ChangeTrigger, place: Place) -> Change:
     """Make the trigger."""
     del place
-    return Change(config.on, config)
+    return Change(config)

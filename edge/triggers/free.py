@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from edge.camera_config import ChangeTrigger
 from edge.triggers import Demand
 from edge.triggers.change import Change
 
@@ -22,7 +23,7 @@ class Free:
 
     def __init__(self, config: FreeTrigger) -> None:
         self._idle_s = 0.0 if config.idle_fps is None else 1 / config.idle_fps
-        self._motion = Change("moved", config)
+        self._motion = Change(ChangeTrigger(kind="change", on="moved", threshold=config.threshold, share=config.share))
         self._busy_until_mono_s = float("-inf")
         self._due_mono_s = float("-inf")
 
