@@ -43,7 +43,7 @@ _GROWN_BYTES = 2 << 20
 class Held:
     """What the worker and this process hold."""
 
-    own_bytes: int  # that no other process shares
+    anonymous_bytes: int  # memory that no file lies behind
     descriptors: int
     threads: int
 
@@ -66,7 +66,7 @@ class Figures:
             and self.alerts > 0
             and self.late.descriptors <= self.early.descriptors
             and self.late.threads <= self.early.threads
-            and self.late.own_bytes - self.early.own_bytes <= _GROWN_BYTES
+            and self.late.anonymous_bytes - self.early.anonymous_bytes <= _GROWN_BYTES
         )
 
 
@@ -112,7 +112,7 @@ def _feed(frames: int, folder: Path, worker: Connection, outbox: Outbox, pids: l
                 if sent < frames and slot.consumed == slot.latest:
                     slot.write(_meta(sent), {"picture": plain if sent % _EVERY else spot})
                     sent += 1
-            while worker.poll(0.0 if sent < frames else 30.0) and inspected < frames:
+            while worker.poll(0.002) and inspected < frames:
                 message = worker.recv()
                 if message["kind"] != "inspected":
                     continue
@@ -146,17 +146,17 @@ def _meta(number: int) -> dict[str, Any]:
 
 def _held(pids: list[int]) -> Held:
     return Held(
-        own_bytes=sum(_own_bytes(pid) for pid in pids),
+        anonymous_bytes=sum(_anonymous_bytes(pid) for pid in pids),
         descriptors=sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
         threads=sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids),
     )
 
 
-def _own_bytes(pid: int) -> int:
-    """Add up what a process shares with nobody."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
-    sizes = {name.rstrip(":"): int(size) << 10 for name, size, *_ in (line.split() for line in lines)}
-    return sizes["Private_Clean"] + sizes["Private_Dirty"]
+def _anonymous_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) << 10
+    return 0
 
 
 if __name__ == "__main__":
