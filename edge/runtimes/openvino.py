@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
+import logging
 from functools import cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
@@ -9,14 +13,22 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import openvino
 
+from edge.cache import cache_folder, write_whole
 from edge.errors import ModelError
+from edge.machine import processor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
     from edge.frame import Picture
     from edge.mask import Plane
+
+
+log = logging.getLogger(__name__)
+
+_SUM = hashlib.sha256().digest_size
 
 
 @cache
@@ -47,7 +59,7 @@ class OpenVino:
         if self._threads:
             config["INFERENCE_NUM_THREADS"] = self._threads * self._lanes
         try:
-            compiled = core().compile_model(str(self._model), "CPU", config)
+            compiled = self._compile(config)
         except RuntimeError as error:
             raise ModelError(f"{self._model}: OpenVINO refuses it: {str(error).strip().splitlines()[-1]}") from error
         if len(compiled.inputs) != 1 or len(compiled.outputs) != 2:
@@ -56,6 +68,34 @@ class OpenVino:
         for _ in range(self._lanes):
             self._idle.put(compiled.create_infer_request())
         return self
+
+    def _compile(self, config: Mapping[str, object]) -> openvino.CompiledModel:
+        """Compile, or take what was compiled here before of a bundle that was unpacked here.
+
+        Only whole files reach OpenVINO's parser. Networks that lie elsewhere come and go, and are not kept.
+        """
+        if not self._model.is_relative_to(cache_folder("bundles")):
+            return core().compile_model(str(self._model), "CPU", config)
+        path = cache_folder("compiled") / f"{self._key(config)}.blob"
+        with contextlib.suppress(OSError):
+            kept = path.read_bytes()
+            if hashlib.sha256(kept[_SUM:]).digest() == kept[:_SUM]:
+                return core().import_model(kept[_SUM:], "CPU", config)
+        compiled = core().compile_model(str(self._model), "CPU", config)
+        compiled.export_model(stream := io.BytesIO())
+        made = stream.getvalue()
+        try:
+            write_whole(path, hashlib.sha256(made).digest() + made)
+        except OSError as error:
+            log.warning("%s: %s: the network is compiled anew at every start", path, error.strerror)
+        return compiled
+
+    def _key(self, config: Mapping[str, object]) -> str:
+        """Name what a compiled network depends on: the network, OpenVINO, the chip, the settings."""
+        told = hashlib.sha256(f"{openvino.get_version()} {processor()} {sorted(config.items())}".encode())
+        for path in (self._model, self._model.with_suffix(".bin")):
+            told.update(hashlib.sha256(path.read_bytes() if path.exists() else b"").digest())
+        return told.hexdigest()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /

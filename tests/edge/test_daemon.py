@@ -129,6 +129,17 @@ def test_after_kill_9_nothing_runs_on_and_numbers_are_not_used_again(start: Star
     assert [alert["seq"] for alert in after] == list(range(1, len(after) + 1))
 
 
+def test_when_the_process_that_forks_the_others_is_killed_all_are_started_again(start: Start) -> None:
+    appliance = start("synthetic:plain", loop=True, fps=10)
+    appliance.wait_for(lambda: appliance.camera().get("inspected", 0) >= 2)
+    before = {process["pid"] for name, process in appliance.health()["processes"].items() if name != "core"}
+    (forker,) = (pid for pid in children(appliance.process.pid) if before <= set(children(pid)))
+    os.kill(forker, signal.SIGKILL)
+    appliance.wait_for(lambda: not any(runs(pid) for pid in before))
+    inspected = appliance.camera()["inspected"]
+    appliance.wait_for(lambda: appliance.camera()["inspected"] > inspected + 2)
+
+
 def test_systemd_hears_ready_and_a_pulse_and_stopping(start: Start, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
