@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.capture import frame_slot
-from edge.errors import EdgeloupeError
+from edge.errors import ConfigError, EdgeloupeError
 from edge.mqtt.command import RefusedError
 from edge.slot import Slot
+from edge.thresholds import Thresholds, adjusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,9 @@ class Orders:
         self._evidence = evidence
         self._asker = asker
         self._clock = clock
+        self._rules = config.rules
+        self._thresholds = Thresholds(config.storage.runtime_dir)
+        self._thresholds.create()
 
     def idle(self, child: str) -> bool:
         """Say whether a process is not to be running."""
@@ -118,11 +122,22 @@ class Orders:
                 return None
             case "reload_model":
                 self._children["worker"].replace(f"{order.who} asked for the model to be loaded anew")
+            case "adjust":
+                return self._adjust(order)
             case "prepare_recipe":
                 raise RefusedError("this device has one recipe, its configuration: change that, and restart it")
             case _:
                 raise RefusedError("no earlier model is kept on this device: put its bundle back, and reload_model")
         return {"error": None, "cameras": cameras, "stopped": sorted(self.stopped)}
+
+    def _adjust(self, order: Order) -> dict[str, Any]:
+        """Put other thresholds into force, until the device is started again."""
+        try:
+            self._rules = adjusted(self._rules, order.fields.get("rules"))
+        except ConfigError as error:
+            raise RefusedError(str(error)) from error
+        self._thresholds.tell(self._rules)
+        return {"error": None, "rules": {label: rule.model_dump() for label, rule in self._rules.items()}}
 
     def _trigger(self, order: Order, cameras: list[str]) -> None:
         camera = _the_one(cameras)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
-Verb = Literal["trigger", "start", "stop", "prepare_recipe", "replay", "reload_model", "rollback", "snapshot"]
+Verb = Literal["trigger", "start", "stop", "prepare_recipe", "replay", "reload_model", "rollback", "snapshot", "adjust"]
 """What a device can be told."""
 
 RESERVED = ("cmd", "reply")

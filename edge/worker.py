@@ -27,15 +27,17 @@ from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
 from edge.selftest import calibration_look, selftest
 from edge.slot import Slot
+from edge.thresholds import Thresholds
 from edge.tuning import keep_to, plan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from multiprocessing.connection import Connection
     from pathlib import Path
 
     from edge.camera_config import CameraConfig
     from edge.clock import Clock
-    from edge.config import Config
+    from edge.config import Config, RuleConfig
     from edge.frame import Picture
     from edge.inspection import Event
     from edge.lanes import Told
@@ -116,6 +118,8 @@ class Taken:
     """A frame that is being inspected."""
 
     frame: Frame
+    context: payload.Context  # with the thresholds that it is judged by
+    inspector: Inspector
     snapshot: Snapshot
     copied: bool  # nothing can be written over it
 
@@ -145,6 +149,8 @@ class Station:
     _slow: bool = field(init=False, default=False)  # the camera came round before a picture was inspected
     _dropped: int = field(init=False, default=0)
     _burst: Burst = field(init=False)
+    _check: PictureCheck = field(init=False)
+    _thresholds: Thresholds = field(init=False)
     _clips: ClipWishes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,8 +158,9 @@ class Station:
         self._frames = Slot(frame_slot(runtime_dir, self.name))
         self._view = Slot(view_slot(runtime_dir, self.name))
         self._last = self._frames.consumed
-        check = PictureCheck(config.picture)
-        self._inspector = Inspector(self.segmenter, self.context.labels, config.rules, check, self.clock)
+        self._check = PictureCheck(config.picture)
+        self._thresholds = Thresholds(runtime_dir)
+        self._inspector = self._judge_by(config.rules)
         self._alerts = AlertLife(config.alerts, per_part=config.cameras[self.name].alert_per == "part")
         self._evidence = EvidenceStore(config.storage.state_dir / "evidence")
         self._burst = Burst(config.cameras[self.name].pick)
@@ -186,7 +193,11 @@ class Station:
         self._frames.mark_consumed(snapshot.sequence)  # before the network: a picture that kills it is not tried again
         self._dropped += max(snapshot.sequence - self._last - 1, 0)
         self._last = snapshot.sequence
-        taken = Taken(frame=_frame(self.name, snapshot), snapshot=snapshot, copied=False)
+        if (rules := self._thresholds.heard()) is not None:
+            self.context = replace(self.context, thresholds=rules)
+            self._inspector = self._judge_by(rules)
+        frame = _frame(self.name, snapshot)
+        taken = Taken(frame=frame, context=self.context, inspector=self._inspector, snapshot=snapshot, copied=False)
         if not self._slow:
             return taken
         copied = {name: array.copy() for name, array in snapshot.arrays.items()}
@@ -197,7 +208,7 @@ class Station:
 
     def look(self, taken: Taken) -> Seen:
         """Inspect a frame; the only part that other threads may do."""
-        return Seen(*self._inspector.inspect(taken.frame), taken.frame.picture)
+        return Seen(*taken.inspector.inspect(taken.frame), taken.frame.picture)
 
     def finish(self, taken: Taken, seen: Seen, core: Told) -> None:
         """Tell what was seen of a frame, in the order in which frames were taken."""
@@ -207,22 +218,25 @@ class Station:
             return
         chosen = self._burst.take(seen, taken.frame.burst)
         if chosen is not None:
-            self._tell(core, chosen, taken.frame.captured_mono_s)
+            self._tell(core, chosen, taken)
 
-    def _tell(self, core: Told, seen: Seen, captured_mono_s: float) -> None:
+    def _judge_by(self, rules: Mapping[str, RuleConfig]) -> Inspector:
+        return Inspector(self.segmenter, self.context.labels, rules, self._check, self.clock)
+
+    def _tell(self, core: Told, seen: Seen, taken: Taken) -> None:
         events = self._alerts.step(seen.inspection, self.clock.monotonic_s())
         if any(event.type != "end" for event in events):
-            events = self._keep_picture(events, seen.picture, captured_mono_s)
+            events = self._keep_picture(events, seen.picture, taken.frame.captured_mono_s)
         wanted = self.config.mqtt is not None and self.config.mqtt.publish_images
         begins = wanted and any(event.type == "new" for event in events)
-        result = payload.result(seen.inspection, self.context)
+        result = payload.result(seen.inspection, taken.context)
         self._show(result, seen.small, seen.mask)
         core.send(
             {
                 "kind": "inspected",
                 "camera": self.name,
                 "result": result,
-                "alerts": [payload.alert(event, self.context) for event in events],
+                "alerts": [payload.alert(event, taken.context) for event in events],
                 "dropped": self._dropped,
                 "image": thumbnail(seen.picture, seen.inspection) if begins else None,
             }

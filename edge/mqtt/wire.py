@@ -194,7 +194,7 @@ class CommandRequest(BaseModel):
 
 
 class Reply(BaseModel):
-    """The answer to a command; replies to `replay` and `trigger` say more."""
+    """The answer to a command; replies to `replay`, `trigger` and `adjust` say more."""
 
     schema_: Literal["edgeloupe.reply/1"] = Field(alias="schema")
     verb: Verb

@@ -34,7 +34,7 @@ class Plant:
         self.port = port
         self.key = folder / "anna.key"
         self.key.write_text("a secret of more than sixteen letters\n", encoding="utf-8")
-        verbs = ["trigger", "start", "stop", "prepare_recipe", "reload_model", "snapshot"]
+        verbs = ["trigger", "start", "stop", "prepare_recipe", "reload_model", "snapshot", "adjust"]
         operators = {"anna": {"key_file": str(self.key), "verbs": verbs}}
         mqtt = {"port": port, "publish_images": True, "operators": operators}
         self.device = Appliance(folder, bundle, "synthetic:plain,red,plain", fps=20, loop=True, mqtt=mqtt)
@@ -108,6 +108,34 @@ def test_an_operator_stops_triggers_and_starts_and_everybody_else_is_refused(pla
         ("reload_model", "anna", "done"),
         ("start", "anna", "done"),
     ]
+
+
+def test_thresholds_are_adjusted_while_it_runs_and_a_new_worker_keeps_them(plant: Plant) -> None:
+    device = plant.device
+    device.wait_for(lambda: device.health().get("mqtt", {}).get("connected") and device.camera().get("inspected"))
+    for fields, why in (
+        ('rules={"hole": {}}', "rules.hole: there is none, only spot"),
+        ('rules={"spot": {"min_score": 2}}', "rules.spot.min_score: Input should be less than or equal to 1"),
+        ('rules={"spot": {"min_skore": 1}}', "rules.spot.min_skore: Extra inputs are not permitted"),
+        ("rules=[]", "rules: say which and how"),
+    ):
+        assert why in plant.tell("adjust", "--set", fields)[1]["error"]
+    code, told = plant.tell("adjust", "--set", 'rules={"spot": {"min_area_px": 100000}}')
+    assert (code, told["error"], told["rules"]["spot"]["min_area_px"]) == (0, None, 100_000)
+
+    def judged_by_it(ear: Ear) -> bool:
+        results = [json.loads(result) for result in ear.payloads("edgeloupe/test/c/result")]
+        late = [one for one in results if one["thresholds"]["spot"]["min_area_px"] == 100_000]
+        assert all(one["result_evaluation"] == "OK" for one in late)
+        return len(late) >= 5 and any(one["regions"] for one in late)  # red, and large enough no more
+
+    with Ear(plant.port, "edgeloupe/test/c/result") as ear:
+        ear.listen(lambda: judged_by_it(ear))
+    before = device.health()["processes"]["worker"]["pid"]
+    assert plant.tell("reload_model")[0] == 0
+    device.wait_for(lambda: device.health()["processes"].get("worker", {}).get("pid") not in (None, before))
+    with Ear(plant.port, "edgeloupe/test/c/result") as ear:
+        ear.listen(lambda: judged_by_it(ear))
 
 
 def test_every_message_is_as_published(plant: Plant) -> None:
