@@ -73,7 +73,7 @@ class ModelConfig(Strict):
         default=0, description="for one inference; 0: as `edgeloupe tune` measured, else as the runtime likes"
     )
     lanes: Annotated[int, Field(ge=0, le=64)] = Field(
-        default=0, description="inferences at once; 0: as `edgeloupe tune` measured, else one"
+        default=0, description="inferences at once; 0: as `edgeloupe tune` measured, else as mostly does well"
     )
     trusted_keys: list[Path] = Field(
         default_factory=list, description="public keys (PEM) whose bundles are accepted; empty: any intact bundle"

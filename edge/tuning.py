@@ -202,11 +202,14 @@ def save(tuning: Tuning) -> Path:
 
 
 def plan(config: ModelConfig, bundle: Bundle, target: str, cameras: int) -> Plan:
-    """Give what the configuration says, else what was measured here, else what leaves all to the runtime."""
+    """Give what the configuration says, else what was measured here, else what mostly does well."""
     if config.threads or config.lanes:
         return Plan(threads=config.threads, lanes=max(config.lanes, 1))
     tuning = load(bundle, target)
-    return Plan() if tuning is None else tuning.best(cameras)
+    if tuning is None:
+        lanes = runtimes.LANES.get(bundle.manifest.targets[target].runtime, 1)
+        return Plan(lanes=min(lanes, len(os.sched_getaffinity(0))))
+    return tuning.best(cameras)
 
 
 def load(bundle: Bundle, target: str) -> Tuning | None:

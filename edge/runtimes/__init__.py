@@ -25,6 +25,10 @@ PACKAGES = {"litert": "ai-edge-litert", "edgetpu": "ai-edge-litert"}
 ON_CORES = ("openvino", "litert", "onnxruntime")
 """Those that the number of threads and of lanes make a difference to."""
 
+LANES = {"openvino": 2}
+"""Where nobody measured: its threads sleep while they wait, so a second lane over all cores costs nothing while it is
+idle. Those of others spin, and they have one."""
+
 LIBRARIES = {"edgetpu": "libedgetpu.so.1"}
 """What a runtime needs beside its package."""
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import os
 from functools import cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
@@ -56,8 +57,8 @@ class OpenVino:
         config: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if self._lanes > 1:
             config |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": self._lanes}
-        if self._threads:
-            config["INFERENCE_NUM_THREADS"] = self._threads * self._lanes
+        if self._threads or self._lanes > 1:
+            config["INFERENCE_NUM_THREADS"] = (self._threads or len(os.sched_getaffinity(0))) * self._lanes
         try:
             compiled = self._compile(config)
         except RuntimeError as error:

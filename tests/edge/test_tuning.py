@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING
@@ -61,6 +62,14 @@ def test_what_was_kept_is_heeded_at_the_next_start(bundle: Bundle, scripted_bund
     tuning.save(measured(bundle))
     assert tuning.plan(config, bundle, "cpu", cameras=1) == Plan(threads=2, lanes=2)
     assert tuning.plan(config, bundle, "cpu", cameras=4) == Plan(threads=1, lanes=2)
+
+
+def test_where_nobody_measured_openvino_has_a_second_lane(bundle: Bundle, scripted_bundle: Path) -> None:
+    targets = {"cpu": bundle.manifest.targets["cpu"].model_copy(update={"runtime": "openvino"})}
+    other = dataclasses.replace(bundle, manifest=bundle.manifest.model_copy(update={"targets": targets}))
+    config = ModelConfig(bundle=scripted_bundle)
+    assert tuning.plan(config, other, "cpu", cameras=1) == Plan(lanes=min(2, len(os.sched_getaffinity(0))))
+    assert tuning.plan(config, bundle, "cpu", cameras=1) == Plan()
 
 
 def test_what_is_configured_outdoes_what_was_measured(bundle: Bundle, scripted_bundle: Path) -> None:
