@@ -29,6 +29,9 @@ class CameraWatch:
     slot: Slot
     clock: Clock
 
+    def __post_init__(self) -> None:
+        self.health.due_s = self.config.due_s
+
     def tend(self) -> None:
         """Take the last account, notice silence, replace the process where it is due."""
         health, child, now = self.health, self.child, self.clock.monotonic_s()

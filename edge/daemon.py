@@ -96,8 +96,7 @@ class Daemon:
             ballast_bytes = config.storage.ballast_mb << 20
             self._room = Room(self._outbox, self._evidence, config.storage.state_dir, ballast_bytes, self._clock)
             self._open_slots(stack)
-            due_s = {name: camera.due_s for name, camera in config.cameras.items()}
-            self._health = DeviceHealth(config.device, due_s, config.storage.state_dir, self._clock)
+            self._health = DeviceHealth(config.device, config.cameras, config.storage.state_dir, self._clock)
             self._sink = stack.enter_context(self._make_sink(config.mqtt)) if config.mqtt else None
             self._couriers = self._make_couriers()
             for courier in self._couriers.values():

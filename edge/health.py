@@ -175,9 +175,8 @@ class CameraHealth:
 class DeviceHealth:
     """The whole device's health; belongs to the core's main thread."""
 
-    def __init__(self, device: str, due_s: Mapping[str, float], state_dir: Path, clock: Clock) -> None:
-        """Begin for cameras by name, with how long after its picture a verdict of each is due."""
-        self.cameras = {name: CameraHealth(due_s=limit_s) for name, limit_s in due_s.items()}
+    def __init__(self, device: str, cameras: Mapping[str, object], state_dir: Path, clock: Clock) -> None:
+        self.cameras = {name: CameraHealth() for name in cameras}
         self.model: dict[str, Any] | None = None
         self.model_detail = "starting"
         self.storage_detail = ""  # why alerts can't be committed

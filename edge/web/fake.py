@@ -71,7 +71,7 @@ class FakeDevice:
         model = payload.ModelInfo(name="leaf", release=3, sha256="5eed" * 16, target="openvino", precision="INT8")
         rules = {"lesion": RuleConfig(min_area_px=20)}
         self._context = payload.Context(device="bench", model=model, labels=LABELS, thresholds=rules)
-        self.health = DeviceHealth("bench", dict.fromkeys(cameras, 0.5), state_dir, self._clock)
+        self.health = DeviceHealth("bench", dict.fromkeys(cameras), state_dir, self._clock)
         self.health.model = {name: getattr(model, name) for name in payload.ModelInfo.__slots__}
         self.health.model |= {"labels": LABELS, "colours": COLOURS}
         for camera in self.health.cameras.values():

@@ -68,7 +68,7 @@ def test_a_frame_that_nobody_takes_is_noticed_and_a_quiet_camera_is_not() -> Non
 
 
 def test_a_device_is_ready_when_model_and_cameras_are(tmp_path: Path) -> None:
-    health = DeviceHealth("d", {"a": 0.5, "b": 0.5}, tmp_path, FakeClock())
+    health = DeviceHealth("d", {"a": None, "b": None}, tmp_path, FakeClock())
     assert health.reasons() == ["model: starting", "camera a: connecting", "camera b: connecting"]
     health.model = {"name": "m"}
     health.cameras["a"].state = "live"
