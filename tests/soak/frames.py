@@ -1,6 +1,6 @@
 """Frames through worker and outbox without a network: `python -m tests.soak.frames [FRAMES]`, 1,000,000 unless told.
 
-What is held is counted a tenth of the way in and at the end: it must not have grown.
+What is held is counted after a tenth of them and at the end: it must not have grown.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ CAMERAS = ("left", "right")
 _EVERY = 500
 """One picture in so many has a defect."""
 _TRIM = 2000
+_WARM = 2000
+"""Frames until every path was taken."""
 _GROWN_BYTES = 2 << 20
 """What an allocator may keep of its own accord."""
 
@@ -124,7 +126,7 @@ def _feed(frames: int, folder: Path, worker: Connection, outbox: Outbox, pids: l
                 if inspected % _TRIM == 0:
                     evidence.trim(0)
                     outbox.prune(-1, keep_rows=100)
-                if inspected == frames // 10:
+                if inspected == min(max(frames // 10, _WARM), frames):
                     early = _held(pids)
     for slot in slots:
         slot.close()
