@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edge.bundle import Bundle
     from edge.frame import Picture
+    from edge.image import Image
     from edge.manifest import TargetInfo
     from edge.runtimes import Runtime
 
@@ -41,12 +42,17 @@ class Segmenter:
         self._width, self._height = width, height
         self._output = output  # height, width
 
-    def __call__(self, picture: Picture) -> Mask:
-        """Segment one picture, (H, W, 3) uint8 BGR. Raises ModelError."""
+    def __call__(self, picture: Image) -> Mask:
+        """Segment one picture. Raises ModelError."""
         height, width = picture.shape[:2]
         return self.infer(self.prepare(picture), width, height)
 
-    def prepare(self, picture: Picture) -> Picture:
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pictures that the network takes."""
+        return self._width, self._height
+
+    def prepare(self, picture: Image) -> Picture:
         """Resize one picture to what the network takes."""
         return np.ascontiguousarray(prepare(picture, self._width, self._height))
 

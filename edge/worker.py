@@ -22,6 +22,7 @@ from edge.draw import thumbnail
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
 from edge.frame import Frame
+from edge.image import unpack
 from edge.inspect import Inspector
 from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from edge.clock import Clock
     from edge.config import Config
     from edge.frame import Picture
+    from edge.image import Image
     from edge.inspection import Event
     from edge.mask import Mask
     from edge.segment import Segmenter
@@ -134,6 +136,7 @@ class Station:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
         self._frames = Slot(frame_slot(runtime_dir, self.name))
         self._view = Slot(view_slot(runtime_dir, self.name))
+        self._frames.want(*self.segmenter.size)
         self._last = self._frames.consumed
         check = PictureCheck(config.picture)
         self._inspector = Inspector(self.segmenter, self.context.labels, config.rules, check, self.clock)
@@ -180,7 +183,7 @@ class Station:
             }
         )
 
-    def _keep_picture(self, events: list[Event], picture: Picture, captured_mono_s: float) -> list[Event]:
+    def _keep_picture(self, events: list[Event], picture: Image, captured_mono_s: float) -> list[Event]:
         seen = events[0].inspection
         kept = self._evidence.save(picture, seen.captured_at, self.name, seen.result_id)
         begins = any(event.type == "new" for event in events)
@@ -211,4 +214,5 @@ def _frame(camera: str, snapshot: Snapshot) -> Frame:
     meta = dict(snapshot.meta)
     for name in ("faults", "burst"):
         meta[name] = None if meta.get(name) is None else tuple(meta[name])
-    return Frame(camera=camera, picture=snapshot.arrays["picture"], **meta)
+    picture = unpack(meta.pop("image", {}), snapshot.arrays)
+    return Frame(camera=camera, picture=picture, **meta)

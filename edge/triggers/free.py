@@ -8,7 +8,7 @@ from edge.triggers import Demand
 
 if TYPE_CHECKING:
     from edge.camera_config import FreeTrigger
-    from edge.frame import Picture
+    from edge.image import Image
     from edge.triggers import Place
 
 _ALWAYS = Demand(wanted=True)
@@ -23,7 +23,7 @@ class Free:
     def __exit__(self, *exc: object) -> None:
         return
 
-    def ask(self, picture: Picture | None, now_mono_s: float) -> Demand:
+    def ask(self, picture: Image | None, now_mono_s: float) -> Demand:
         del picture, now_mono_s
         return _ALWAYS
 
