@@ -36,7 +36,7 @@ def cut(image: Image, x: int, y: int, width: int, height: int) -> Picture | Plan
     if not isinstance(whole, Planes):
         return whole[y : y + height, x : x + width]
     if x % 2 or y % 2:  # chroma lies between
-        return whole.part(np.arange(y, y + height), slice(x, x + width))
+        return whole.points(np.arange(y, y + height), np.arange(x, x + width))
     return whole.cut(x, y, width, height)
 
 

@@ -53,9 +53,9 @@ def look_at(picture: Image) -> Look:
     seen = decoded(picture)
     height, width = seen.shape[:2]
     stride = max(1, round(math.sqrt(height * width / _SAMPLES)))
-    grid = _part(seen, np.arange(stride // 2, height, stride), slice(stride // 2, None, stride))
+    grid = _grid(seen, stride)
     mean, deviation = cv2.meanStdDev(grid)
-    bands = np.ascontiguousarray(_part(seen, _band_rows(height))[..., 1])
+    bands = _bands(seen)
     step = cv2.norm(bands[:, :-1], bands[:, 1:], cv2.NORM_L2SQR) / max(bands[:, 1:].size, 1)
     rise = cv2.norm(bands[:-1], bands[1:], cv2.NORM_L2SQR) / max(bands[1:].size, 1)
     variance = float(cv2.meanStdDev(bands)[1][0, 0]) ** 2
@@ -71,14 +71,18 @@ def look_at(picture: Image) -> Look:
     )
 
 
-def _part(seen: Picture | Planes, rows: NDArray[np.intp], columns: slice = slice(None)) -> Picture:
-    """Give some rows, and of those some columns, as BGR."""
-    return seen.part(rows, columns) if isinstance(seen, Planes) else np.ascontiguousarray(seen[rows, columns])
+def _grid(seen: Picture | Planes, stride: int) -> Picture:
+    """Give pixels that lie `stride` apart."""
+    if not isinstance(seen, Planes):
+        return np.ascontiguousarray(seen[stride // 2 :: stride, stride // 2 :: stride])
+    rows, columns = (np.arange(stride // 2, size, stride) for size in seen.y.shape)
+    return seen.points(rows, columns)
 
 
-def _band_rows(height: int) -> NDArray[np.intp]:
-    """Choose bands of rows, evenly over the height."""
-    if height <= _BANDS * _ROWS:
-        return np.arange(height)
+def _bands(seen: Picture | Planes) -> NDArray[np.uint8]:
+    """Cut bands of rows out of the green plane, evenly over the height; (R, W) uint8."""
+    height = len(seen.y) if isinstance(seen, Planes) else len(seen)
     tops = [round((height - _ROWS) * (band + 0.5) / _BANDS) for band in range(_BANDS)]
-    return np.concatenate([np.arange(top, top + _ROWS) for top in tops])
+    some = height > _BANDS * _ROWS
+    rows = np.concatenate([np.arange(top, top + _ROWS) for top in tops]) if some else np.arange(height)
+    return np.ascontiguousarray(seen.rows(rows)[..., 1] if isinstance(seen, Planes) else seen[rows, :, 1])

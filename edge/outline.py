@@ -6,6 +6,7 @@ one grid row to the next, so where it crosses zero is computed instead of sought
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -30,22 +31,30 @@ class Runs(NamedTuple):
 
 def outline(mask: Mask, class_id: int, blobs: NDArray[np.integer]) -> Runs:
     """Draw numbered blobs of one class at frame resolution, in turn; one that covers no pixel's centre has no runs."""
-    margin = mask.margin(class_id).astype(np.float32)
-    layers = [blobs] if mask.borders is None else _apart(blobs)
-    parts = [_runs(mask, np.where(own == blobs, margin, -np.abs(margin)), own) for own in layers]
-    together = Runs(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-    order = np.argsort(together.blob, kind="stable")
-    return Runs(*(each[order] for each in together))
+    if mask.borders is None:
+        return _in_turn(_runs(mask, class_id, blobs))
+    parts = [_runs(mask, class_id, layer, blobs) for layer in _apart(blobs)]
+    return _in_turn(Runs(*(np.concatenate(each) for each in zip(*parts, strict=True))))
 
 
-def _runs(mask: Mask, margin: NDArray[np.float32], blobs: NDArray[np.integer]) -> Runs:
-    """Give the runs where `margin` is positive; blobs do not touch."""
-    (rows,) = np.nonzero(blobs.any(axis=1))
+def _in_turn(runs: Runs) -> Runs:
+    order = np.argsort(runs.blob, kind="stable")
+    return Runs(*(each[order] for each in runs))
+
+
+def _runs(mask: Mask, class_id: int, blobs: NDArray[np.integer], among: NDArray[np.integer] | None = None) -> Runs:
+    """Give the runs of blobs that do not touch; those of `among` that are missing here are like any other class."""
+    (rows,), (columns,) = np.nonzero(blobs.any(axis=1)), np.nonzero(blobs.any(axis=0))
     first, last = max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, len(blobs))
+    scale = mask.frame_width / blobs.shape[1]
+    left, right = max(math.floor((columns[0] - 1) * scale), 0), math.ceil((columns[-1] + 2) * scale)
     size = (mask.frame_width, last - first)
-    across = np.asarray(cv2.resize(margin[first:last], size, interpolation=cv2.INTER_LINEAR), np.float32)
-    line = np.zeros((mask.frame_width, last - first + 2), np.bool_)  # columns one after the other, nothing at the ends
-    line[:, 1:-1] = across.T > 0
+    margin = mask.margin(class_id, slice(first, last)).astype(np.float32)
+    if among is not None:
+        margin = np.where(blobs[first:last] == among[first:last], margin, -np.abs(margin))
+    across = np.asarray(cv2.resize(margin, size, interpolation=cv2.INTER_LINEAR)[:, left:right], np.float32)
+    line = np.zeros((across.shape[1], last - first + 2), np.uint8)  # column after column, nothing at the ends
+    line[:, 1:-1] = cv2.transpose(cv2.compare(across, 0, cv2.CMP_GT))  # type: ignore[call-overload] # a number is allowed
     changes = np.flatnonzero(line.ravel()[1:] != line.ravel()[:-1]) + 1
     column, row = np.divmod(changes, line.shape[1])
     crossing = _crossing(across, column, row - 1) + first
@@ -53,9 +62,9 @@ def _runs(mask: Mask, margin: NDArray[np.float32], blobs: NDArray[np.integer]) -
     edge[row == 1] = -1.0  # beyond the grid it goes on as at its edge; inside, the outermost row is empty
     edge[row == line.shape[1] - 1] = mask.frame_height
     top, bottom = np.floor(edge[0::2]).astype(np.intp) + 1, np.ceil(edge[1::2]).astype(np.intp)
-    blob = _owner(blobs, column[0::2], row[0::2] - 1 + first, mask.frame_width)
+    blob = _owner(blobs, column[0::2] + left, row[0::2] - 1 + first, mask.frame_width)
     some = bottom > top
-    return Runs(blob[some], column[0::2][some], top[some], bottom[some])
+    return Runs(blob[some], column[0::2][some] + left, top[some], bottom[some])
 
 
 def _crossing(across: NDArray[np.float32], column: NDArray[np.intp], row: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal, Self
 
 import cv2
@@ -38,21 +39,23 @@ class Planes:
     def bgr(self) -> Picture:
         """Convert the whole picture."""
         height, width = self.y.shape
-        u, v = (cv2.resize(plane, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST) for plane in (self.u, self.v))
-        return self.coloured(self.y, np.asarray(u[:height, :width]), np.asarray(v[:height, :width]))
+        u, v = (_wide(plane).repeat(2, axis=0)[:height, :width] for plane in (self.u, self.v))
+        return self.coloured(self.y, u, v)
 
-    def part(self, rows: NDArray[np.intp], columns: slice = slice(None)) -> Picture:
-        """Convert some rows, and of those some columns."""
+    def rows(self, numbers: NDArray[np.intp]) -> Picture:
+        """Convert some rows."""
         width = self.y.shape[1]
-        u, v = (
-            cv2.resize(plane[rows // 2], None, fx=2, fy=1, interpolation=cv2.INTER_NEAREST)[:, :width][:, columns]
-            for plane in (self.u, self.v)
-        )
-        return self.coloured(self.y[rows][:, columns], np.asarray(u), np.asarray(v))
+        u, v = (_wide(plane[numbers // 2])[:, :width] for plane in (self.u, self.v))
+        return self.coloured(self.y[numbers], u, v)
+
+    def points(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Picture:
+        """Convert the pixels where some rows and some columns cross."""
+        u, v = (plane[rows // 2].take(columns // 2, axis=1) for plane in (self.u, self.v))
+        return self.coloured(self.y[rows].take(columns, axis=1), u, v)
 
     def coloured(self, y: Plane, u: Plane, v: Plane) -> Picture:
         """Convert samples of one size, (h, w) each, to (h, w, 3)."""
-        return np.asarray(cv2.transform(cv2.merge((y, u, v)), self._to_bgr()), np.uint8)
+        return np.asarray(cv2.transform(cv2.merge((y, u, v)), _to_bgr(self.matrix, self.full_range)), np.uint8)
 
     def grey(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Spread luma over 0 to 255."""
@@ -68,15 +71,22 @@ class Planes:
         """Give planes of their own memory."""
         return replace(self, y=self.y.copy(), u=self.u.copy(), v=self.v.copy())
 
-    def _to_bgr(self) -> NDArray[np.float64]:
-        red, blue = _WEIGHTS[self.matrix]
-        green = 1 - red - blue
-        black, luma, chroma = (0.0, 1.0, 1.0) if self.full_range else (16.0, 255 / 219, 255 / 224)
-        factors = np.array(
-            [
-                [luma, chroma * 2 * (1 - blue), 0],
-                [luma, -chroma * 2 * blue * (1 - blue) / green, -chroma * 2 * red * (1 - red) / green],
-                [luma, 0, chroma * 2 * (1 - red)],
-            ]
-        )
-        return np.column_stack((factors, -factors @ (black, 128, 128)))
+
+def _wide(plane: Plane) -> Plane:
+    """Double the columns."""
+    return np.asarray(cv2.merge((plane, plane)), np.uint8).reshape(len(plane), -1)
+
+
+@cache
+def _to_bgr(matrix: Matrix, full_range: object) -> NDArray[np.float64]:
+    red, blue = _WEIGHTS[matrix]
+    green = 1 - red - blue
+    black, luma, chroma = (0.0, 1.0, 1.0) if full_range else (16.0, 255 / 219, 255 / 224)
+    factors = np.array(
+        [
+            [luma, chroma * 2 * (1 - blue), 0],
+            [luma, -chroma * 2 * blue * (1 - blue) / green, -chroma * 2 * red * (1 - red) / green],
+            [luma, 0, chroma * 2 * (1 - red)],
+        ]
+    )
+    return np.column_stack((factors, -factors @ (black, 128, 128)))

@@ -60,9 +60,11 @@ def regions(mask: Mask, labels: Sequence[str], wanted: Collection[str]) -> list[
 
 def _of_class(mask: Mask, class_id: int) -> list[_Blob]:
     blobs = _blobs(mask.member(class_id)) if mask.borders is None else _objects(mask, class_id, mask.borders)
-    if not blobs.any():
+    inside = np.flatnonzero(blobs)
+    if not len(inside):
         return []
-    scores = np.bincount(blobs.ravel(), mask.scores.ravel()) / np.maximum(np.bincount(blobs.ravel()), 1) / 255
+    owners = blobs.ravel()[inside]
+    scores = np.bincount(owners, mask.scores.ravel()[inside]) / np.maximum(np.bincount(owners), 1) / 255
     return _measure(outline(mask, class_id, blobs), class_id, scores, mask)
 
 

@@ -138,6 +138,8 @@ def _characters(numbers: NDArray[np.int64]) -> tuple[NDArray[np.intp], str]:
     text = np.zeros((len(numbers), _GROUPS), np.uint8)
     going, rest = np.arange(len(numbers)), numbers
     for place in range(_GROUPS):
+        if not len(going):
+            break
         group, rest = rest & 31, rest >> 5
         more = rest != -(group >> 4)  # the rest is nothing but the sign
         text[going, place] = group + 48 + 32 * more

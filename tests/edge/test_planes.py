@@ -59,9 +59,9 @@ def test_any_size_makes_a_whole_picture(height: int, width: int) -> None:
 
 def test_a_part_is_what_the_whole_has_there(leaf: Picture) -> None:
     planes = forms.planes(leaf)
-    rows = np.array([0, 7, 8, 299])
-    assert np.array_equal(planes.part(rows), planes.bgr()[rows])
-    assert np.array_equal(planes.part(rows, slice(3, None, 25)), planes.bgr()[rows][:, 3::25])
+    rows, columns = np.array([0, 7, 8, 299]), np.arange(3, 400, 25)
+    assert np.array_equal(planes.rows(rows), planes.bgr()[rows])
+    assert np.array_equal(planes.points(rows, columns), planes.bgr()[rows][:, columns])
 
 
 def test_a_rectangle_is_cut_without_copying(leaf: Picture) -> None:

@@ -39,7 +39,8 @@ def test_many_masks_at_once_are_written_like_each_by_itself(numbered: np.ndarray
         for row in range(height)
         if numbered[row, column] == owner
     ]
-    found = encode_runs(*(np.array(part, np.intp) for part in zip(*runs, strict=True)), width, height) if runs else []
+    owner, begin, end = np.array(runs, np.intp).reshape(-1, 3).T
+    found = encode_runs(owner, begin, end, width, height) if runs else []
     owners = sorted({owner for owner, _, _ in runs})
     assert found == [encode((numbered == owner).astype(np.uint8), 0, 0, width, height) for owner in owners]
 
