@@ -39,7 +39,7 @@ class Segmenter:
         borders: Mapping[int, int] = NO_BORDERS,
     ) -> None:
         self._runtime, self._borders = runtime, borders
-        self._width, self._height = width, height
+        self.width, self.height = width, height
         self._output = output  # height, width
 
     def __call__(self, picture: Image) -> Mask:
@@ -47,14 +47,9 @@ class Segmenter:
         height, width = picture.shape[:2]
         return self.infer(self.prepare(picture), width, height)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the pictures that the network takes."""
-        return self._width, self._height
-
     def prepare(self, picture: Image) -> Picture:
         """Resize one picture to what the network takes."""
-        return np.ascontiguousarray(prepare(picture, self._width, self._height))
+        return np.ascontiguousarray(prepare(picture, self.width, self.height))
 
     def infer(self, prepared: Picture, frame_width: int, frame_height: int) -> Mask:
         """Run the network on a prepared picture of a frame of the given size. Raises ModelError."""

@@ -22,7 +22,7 @@ from edge.draw import thumbnail
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
 from edge.frame import Frame
-from edge.image import unpack
+from edge.image import bgr, unpack
 from edge.inspect import Inspector
 from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
@@ -136,7 +136,7 @@ class Station:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
         self._frames = Slot(frame_slot(runtime_dir, self.name))
         self._view = Slot(view_slot(runtime_dir, self.name))
-        self._frames.want(*self.segmenter.size)
+        self._frames.want(self.segmenter.width, self.segmenter.height)
         self._last = self._frames.consumed
         check = PictureCheck(config.picture)
         self._inspector = Inspector(self.segmenter, self.context.labels, config.rules, check, self.clock)
@@ -179,7 +179,7 @@ class Station:
                 "result": result,
                 "alerts": [payload.alert(event, self.context) for event in events],
                 "dropped": self._dropped,
-                "image": thumbnail(seen.picture, seen.inspection) if begins else None,
+                "image": thumbnail(bgr(seen.picture), seen.inspection) if begins else None,
             }
         )
 
