@@ -24,6 +24,8 @@ from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.frame import read_picture
+from edge.image import pack
+from edge.jpeg import Jpeg
 from edge.segment import open_segmenter
 from edge.slot import Slot
 from edge.worker import Station, view_slot
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from edge.frame import Picture
+    from edge.image import Image
     from edge.segment import Segmenter
 
 SIZE = (1920, 1080)
@@ -104,7 +107,7 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, frames: int,
 
 
 def _measure(
-    name: str, read: Callable[[], Picture], station: Station, segmenter: Segmenter, folder: Path, blocks: int
+    name: str, read: Callable[[], Image | Jpeg], station: Station, segmenter: Segmenter, folder: Path, blocks: int
 ) -> Row:
     """Alternate blocks of whole frames and of bare inferences on the same inputs; the first block warms up."""
     sent, clock = _Sent(), SystemClock()
@@ -113,16 +116,18 @@ def _measure(
     acquired: list[float] = []
     with Slot(frame_slot(folder, "bench")) as slot:
         for block in range(blocks + 1):
-            prepared: list[Picture] = []
+            prepared: list[Image] = []
 
-            def frame(number: int = block, prepared: list[Picture] = prepared) -> None:
+            def frame(number: int = block, prepared: list[Image] = prepared) -> None:
                 began = time.perf_counter()
                 picture = read()
                 meta = {"id": number + 1, "captured_at": clock.wall_s(), "captured_mono_s": clock.monotonic_s()}
-                slot.write({**meta, "simulated": True}, {"picture": picture})
+                image = picture.reduced(*slot.wanted) if isinstance(picture, Jpeg) else picture
+                words, arrays = pack(image)
+                slot.write({**meta, "simulated": True, "image": words}, arrays)
                 acquired.append(time.perf_counter() - began)
                 station.take(sent)
-                prepared.append(picture)
+                prepared.append(image)
 
             whole.append(_time(frame))
             inputs = iter([segmenter.prepare(picture) for picture in prepared])
@@ -154,7 +159,7 @@ def _time(action: Callable[[], object]) -> tuple[float, float]:
 
 def _readers(
     stack: ExitStack, folder: Path, pictures: Path, source: str | None
-) -> Iterator[tuple[str, Callable[[], Picture]]]:
+) -> Iterator[tuple[str, Callable[[], Image | Jpeg]]]:
     if source:
         yield source, _from_camera(stack, source)
         return
@@ -167,10 +172,10 @@ def _readers(
         yield "1080p H.264", _from_camera(stack, f"file:{clip}")
 
 
-def _from_camera(stack: ExitStack, source: str) -> Callable[[], Picture]:
+def _from_camera(stack: ExitStack, source: str) -> Callable[[], Image | Jpeg]:
     camera = stack.enter_context(cameras.create(CameraConfig(source=source, loop=True)))
 
-    def read() -> Picture:
+    def read() -> Image | Jpeg:
         while (shot := camera.read()) is Nothing.YET:
             pass
         if isinstance(shot, Nothing):

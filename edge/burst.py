@@ -9,6 +9,7 @@ from edge.inspection import Verdict
 
 if TYPE_CHECKING:
     from edge.frame import Picture
+    from edge.image import Image
     from edge.inspection import Inspection
     from edge.mask import Mask
 
@@ -25,7 +26,7 @@ class Seen:
     inspection: Inspection
     small: Picture  # as the network saw it
     mask: Mask | None
-    picture: Picture
+    picture: Image
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from edge.errors import CameraError, CameraRefusedError, CameraStalledError, Con
 from edge.examine import Examiner
 from edge.frame import MAX_PIXELS
 from edge.geometry import Geometry
+from edge.image import pack
 from edge.look import look_at
 from edge.slot import Slot
 from edge.triggers import Place
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from edge.clock import Clock
     from edge.config import Config
     from edge.examine import Examined
-    from edge.frame import Shot
     from edge.triggers import Trigger
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Capture:
     _next_at: float = field(init=False, default=0.0)
     _skipped: str = field(init=False, default="")
     _picture_mono_s: float = field(init=False, default=0.0)  # when the last sound shot came
-    _burst: list[tuple[Shot, Examined]] = field(init=False, default_factory=list)
+    _burst: list[Examined] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.config = self.device.cameras[self.name]
@@ -154,51 +154,53 @@ class Capture:
         while True:
             try:
                 shot = camera.read()
+                if shot is Nothing.MORE:
+                    return shot
+                if isinstance(shot, Nothing):
+                    self._quiet()
+                    continue
+                now = self.clock.monotonic_s()
+                examined = self._examiner.examine(
+                    shot, self._geometry, now, steady=not camera.each_counts, wanted=self.frames.wanted
+                )
             except PictureError as error:
                 self._damaged(str(error), simulated=camera.simulated)
                 continue
-            if shot is Nothing.MORE:
-                return shot
-            if isinstance(shot, Nothing):
-                self._quiet()
-                continue
-            now = self.clock.monotonic_s()
             self._picture_mono_s = now
-            examined = self._examiner.examine(shot, self._geometry, now, steady=not camera.each_counts)
-            shot = replace(shot, picture=examined.picture)
-            self._clip.keep(shot, examined.taken_mono_s)
-            demand = self._trigger.ask(shot.picture, now)
+            self._clip.keep(examined.picture, shot.packet, examined.taken_mono_s)
+            demand = self._trigger.ask(examined.picture, now)
             if self._burst or demand.wanted:
-                self._want(camera, shot, examined)
+                self._want(camera, examined)
             elif camera.simulated:  # a file has no rate of its own
                 time.sleep(_UNWANTED_S)
             self._tell_picture(examined, demand.trouble)
             if demand.rest_s > _REST_S and not self._burst:
                 return None
 
-    def _want(self, camera: Camera, shot: Shot, examined: Examined) -> None:
+    def _want(self, camera: Camera, examined: Examined) -> None:
         """Hand on a picture that is wanted, by itself or as one of a burst."""
         free = self.config.trigger.kind == "free"
         if free and self.config.burst == 1:
             if self._paced(camera):
-                self._publish(camera, shot, examined, None)
+                self._publish(camera, examined, None)
             return
-        self._burst.append((shot, examined))
+        self._burst.append(examined)
         if len(self._burst) < self.config.burst:
             return
         burst, self._burst = self._burst, []
         if self.config.pick == "sharpest":
-            burst = [max(burst, key=lambda one: look_at(one[0].picture).step)]
-        for number, (one, seen) in enumerate(burst, start=1):
-            self._publish(camera, one, seen, (number, len(burst)))
+            burst = [max(burst, key=lambda one: look_at(one.picture).step)]
+        for number, one in enumerate(burst, start=1):
+            self._publish(camera, one, (number, len(burst)))
 
-    def _publish(self, camera: Camera, shot: Shot, examined: Examined, burst: tuple[int, int] | None) -> None:
+    def _publish(self, camera: Camera, examined: Examined, burst: tuple[int, int] | None) -> None:
         if camera.each_counts:
             self._wait_for_reader(None)
             now = self.clock.monotonic_s()
             examined = replace(examined, taken_mono_s=now)
         elif burst is not None:
             self._wait_for_reader(_READER_S)
+        words, arrays = pack(examined.picture)
         meta: dict[str, Any] = {
             "id": self._told.frames + 1,
             "captured_at": self.clock.wall_s() - (self.clock.monotonic_s() - examined.taken_mono_s),
@@ -207,9 +209,10 @@ class Capture:
             "faults": [str(fault) for fault in examined.faults],
             "mm_per_px": self._geometry.mm_per_px,
             "burst": burst,
+            "image": words,
         }
         try:
-            count = self.frames.write(meta, {"picture": shot.picture})
+            count = self.frames.write(meta, arrays)
         except ValueError as error:
             raise CameraError(f"{self.config.source}: picture too large: {error}") from error
         self._told = replace(self._told, frames=count)

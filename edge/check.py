@@ -11,6 +11,7 @@ from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
 from edge.geometry import Geometry
+from edge.image import bgr
 from edge.payload import Context
 from edge.segment import open_segmenter
 from edge.selftest import selftest
@@ -94,11 +95,10 @@ def _read_camera(config: CameraConfig, mqtt: MqttConfig | None) -> str:
         return f"{config.source}: is ready, and waits for somebody to send a picture"
     if isinstance(shot, Nothing):
         raise EdgeloupeError(f"{config.source}: has no pictures")
-    width, height = shot.picture.shape[1], shot.picture.shape[0]
-    picture = Geometry(config.geometry).apply(shot.picture)
-    straightened = f", straightened to {picture.shape[1]}x{picture.shape[0]}"
-    came = f"{config.source}: {width}x{height} {shot.format}".rstrip()
-    return came + (straightened if picture is not shot.picture else "")
+    picture = bgr(shot.picture)
+    came = f"{config.source}: {picture.shape[1]}x{picture.shape[0]} {shot.format}".rstrip()
+    straight = Geometry(config.geometry).apply(picture)
+    return came + (f", straightened to {straight.shape[1]}x{straight.shape[0]}" if straight is not picture else "")
 
 
 def _reach_sink(name: str, config: Config) -> str:

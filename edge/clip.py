@@ -10,6 +10,7 @@ import cv2
 
 from edge.errors import CameraError
 from edge.frame import Packet
+from edge.image import bgr
 from edge.ring import Kept, Ring, write_video
 from edge.slot import Slot
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from edge.camera_config import ClipConfig
     from edge.clock import Clock
     from edge.config import StorageConfig
-    from edge.frame import Shot
+    from edge.image import Image
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +57,15 @@ class ClipKeeper:
         self._wishes: list[_Wish] = []
         self._next_at = 0.0
 
-    def keep(self, shot: Shot, taken_mono_s: float) -> None:
-        """Take the newest picture as it came encoded, and write the clips whose last second has passed."""
+    def keep(self, picture: Image, packet: Packet | None, taken_mono_s: float) -> None:
+        """Take the newest picture, best as it came encoded, and write the clips whose last second has passed."""
         if self._slot is None:
             return
-        if shot.packet is not None:
-            self._ring.add(Kept(taken_mono_s, shot.packet))
+        if packet is not None:
+            self._ring.add(Kept(taken_mono_s, packet))
         elif taken_mono_s >= self._next_at:
             self._next_at = taken_mono_s + 1 / self._config.fps
-            self._ring.add(Kept(taken_mono_s, _encode(shot)))
+            self._ring.add(Kept(taken_mono_s, _encode(picture)))
         self._hear(self._slot)
         due = [wish for wish in self._wishes if taken_mono_s >= wish.at_mono_s + self._config.after_s]
         for wish in due:
@@ -91,9 +92,9 @@ class ClipKeeper:
             log.warning("%s: clip not kept: %s", wish.path, error)
 
 
-def _encode(shot: Shot) -> Packet:
-    data = cv2.imencode(".jpg", shot.picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
-    height, width = shot.picture.shape[:2]
+def _encode(picture: Image) -> Packet:
+    data = cv2.imencode(".jpg", bgr(picture), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+    height, width = picture.shape[:2]
     return Packet(codec="mjpeg", data=data, key=True, width=width, height=height)
 
 

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from edge.image import bgr
+from edge.jpeg import Reduced
+
 if TYPE_CHECKING:
     from edge.frame import Picture
+    from edge.image import Image
+    from edge.planes import Planes
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +33,8 @@ class EvidenceStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def save(self, picture: Picture, captured_at: float, camera: str, name: str) -> str | None:
-        """Write one picture, (H, W, 3) uint8 BGR, and give its path relative to the root.
+    def save(self, picture: Image, captured_at: float, camera: str, name: str) -> str | None:
+        """Write one picture, a camera's own JPEG as it came, and give its path relative to the root.
 
         Gives None, and logs why, when the disk is full or failing: an alert goes out without its picture then.
         """
@@ -40,11 +45,11 @@ class EvidenceStore:
         if self._free_bytes() < KEEP_FREE_BYTES:
             log.warning("%s: evidence picture not kept: the disk is nearly full", path)
             return None
-        ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        data = picture.data.data if isinstance(picture, Reduced) else _encode(picture)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
-                file.write(data.tobytes() if ok else b"")
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -94,3 +99,7 @@ class EvidenceStore:
                 except FileNotFoundError:
                     continue  # renamed or deleted meanwhile
         return found
+
+
+def _encode(picture: Picture | Planes) -> memoryview:
+    return cv2.imencode(".jpg", bgr(picture), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data

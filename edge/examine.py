@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError, PictureError
 from edge.frame import read_picture
+from edge.jpeg import Jpeg
 from edge.picture_check import Fault, FormatCheck, PictureCheck, Reference
 from edge.timeline import ClockWentBackError, Timeline
 
 if TYPE_CHECKING:
     from edge.camera_config import CameraConfig, PictureConfig
     from edge.clock import Clock
-    from edge.frame import Picture, Shot
+    from edge.frame import Shot
     from edge.geometry import Geometry
+    from edge.image import Image
 
+WHOLE = (0, 0)
+"""Wanted of a JPEG: all of its pixels."""
 _SLOWLY = 0.02
 """Weight of each picture in the averages of brightness and colour."""
 
@@ -24,7 +28,7 @@ _SLOWLY = 0.02
 class Examined:
     """What is known about one shot."""
 
-    picture: Picture  # straightened
+    picture: Image  # straightened
     taken_mono_s: float
     faults: tuple[Fault, ...]
     brightness: float  # averaged over the last pictures
@@ -55,17 +59,30 @@ class Examiner:
         """Take it that the source is opened anew: its stamps may begin anywhere."""
         self._timeline = Timeline()
 
-    def examine(self, shot: Shot, geometry: Geometry, arrived_mono_s: float, *, steady: bool) -> Examined:
+    def examine(
+        self,
+        shot: Shot,
+        geometry: Geometry,
+        arrived_mono_s: float,
+        *,
+        steady: bool,
+        wanted: tuple[int, int] = WHOLE,
+    ) -> Examined:
         """Look at one shot and straighten it; one of another size or format stays as it came.
 
         Args:
             shot: the newest.
             geometry: straightens it.
+            wanted: width and height that a JPEG must at least be decoded to.
             arrived_mono_s: when it came.
             steady: of a stream whose pictures are alike in size and never quite the same.
+
+        Raises:
+            PictureError: the picture is damaged.
         """
         faults: list[Fault] = [*self._format.faults(shot)] if steady else []
-        picture = shot.picture if faults else geometry.apply(shot.picture)
+        came = _decoded(shot.picture, wanted if geometry.straight else WHOLE)
+        picture = came if faults else geometry.apply(came)
         taken = arrived_mono_s if shot.taken_mono_s is None else min(shot.taken_mono_s, arrived_mono_s)
         try:
             if shot.taken_mono_s is None:
@@ -93,6 +110,10 @@ class Examiner:
         before = self._average or now
         self._average = tuple(b + _SLOWLY * (n - b) for b, n in zip(before, now, strict=True))
         return self._average
+
+
+def _decoded(picture: Image | Jpeg, wanted: tuple[int, int]) -> Image:
+    return picture.reduced(*wanted) if isinstance(picture, Jpeg) else picture
 
 
 def _reference(config: CameraConfig) -> Reference | None:

@@ -14,6 +14,9 @@ from edge.errors import PictureError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge.image import Image
+    from edge.jpeg import Jpeg
+
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8, BGR."""
 
@@ -42,7 +45,7 @@ class Packet:
 class Shot:
     """One picture as a camera gave it."""
 
-    picture: Picture
+    picture: Image | Jpeg
     format: str = ""  # how it came, as `MJPG` or `h264 yuv420p`; a change in a running stream is a fault
     taken_mono_s: float | None = None  # when, exactly, on this machine's monotonic clock
     stamp_s: float | None = None  # when, on a clock of the source's own with any zero
@@ -56,7 +59,7 @@ class Frame:
 
     camera: str
     id: int  # counts up from 1 since the camera was opened
-    picture: Picture
+    picture: Image
     captured_at: float  # seconds since the epoch, wall clock
     captured_mono_s: float  # the same moment on the monotonic clock: ages are computed from this one
     simulated: bool = False  # from a file, not from a lens
@@ -78,10 +81,10 @@ def read_picture(path: Path) -> Picture:
     return decode_picture(data, str(path))
 
 
-def decode_picture(data: NDArray[np.uint8], name: str) -> Picture:
-    """Decode an encoded picture held in memory; `name` stands in the error."""
+def decode_picture(data: NDArray[np.uint8], name: str, flags: int = cv2.IMREAD_COLOR) -> Picture:
+    """Decode an encoded picture held in memory, by `flags` of `cv2.imdecode`; `name` stands in the error."""
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
+        picture = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
     except cv2.error as error:
         raise PictureError(f"{name}: refused by the decoder: {str(error.err)[:120]}") from error
     if picture is None:

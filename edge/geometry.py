@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import cv2
 import numpy as np
@@ -10,12 +10,14 @@ import numpy as np
 from edge import calibration
 from edge.errors import CameraError, ConfigError, PictureError
 from edge.frame import read_picture
+from edge.image import bgr, cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.camera_config import GeometryConfig
     from edge.frame import Picture
+    from edge.image import Image
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _GAIN_ONE = 128
@@ -38,9 +40,33 @@ class Geometry:
         """Scale of the straightened picture; None when it is not known."""
         return None if self._calibration is None else self._calibration.mm_per_px
 
-    def apply(self, picture: Picture) -> Picture:
-        """Straighten one picture, (H, W, 3) uint8 BGR. Raises CameraError when its size does not fit the files."""
-        config = self._config
+    @property
+    def straight(self) -> bool:
+        """Say that pictures are left as they are."""
+        return not self._bends and self._config.crop is None
+
+    @property
+    def _bends(self) -> bool:
+        return self._gain is not None or self._maps is not None or self._config.rotate != 0
+
+    @overload
+    def apply(self, image: Picture) -> Picture: ...
+    @overload
+    def apply(self, image: Image) -> Image: ...
+    def apply(self, image: Image) -> Image:
+        """Straighten one picture. Raises CameraError when its size does not fit the files."""
+        if self._bends:
+            image = self._bend(bgr(image))
+        if self._config.crop is not None:
+            x, y, width, height = self._config.crop
+            if x + width > image.shape[1] or y + height > image.shape[0]:
+                raise CameraError(
+                    f"geometry.crop = {[x, y, width, height]}: does not lie within {image.shape[1]}x{image.shape[0]}"
+                )
+            image = cut(image, x, y, width, height)
+        return image
+
+    def _bend(self, picture: Picture) -> Picture:
         if self._gain is not None:
             if self._gain.shape != picture.shape:
                 raise CameraError(self._misfit("flat_field", self._gain.shape, picture))
@@ -50,15 +76,8 @@ class Geometry:
             if picture.shape[:2] != (made.height, made.width):
                 raise CameraError(self._misfit("calibration", (made.height, made.width), picture))
             picture = np.asarray(cv2.remap(picture, *self._maps, cv2.INTER_LINEAR), np.uint8)
-        if config.rotate:
-            picture = np.asarray(cv2.rotate(picture, _TURNS[config.rotate]), np.uint8)
-        if config.crop is not None:
-            x, y, width, height = config.crop
-            if x + width > picture.shape[1] or y + height > picture.shape[0]:
-                raise CameraError(
-                    f"geometry.crop = {list(config.crop)}: does not lie within {picture.shape[1]}x{picture.shape[0]}"
-                )
-            picture = picture[y : y + height, x : x + width]
+        if self._config.rotate:
+            picture = np.asarray(cv2.rotate(picture, _TURNS[self._config.rotate]), np.uint8)
         return picture
 
     def _misfit(self, key: str, made: tuple[int, ...], picture: Picture) -> str:

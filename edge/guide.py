@@ -12,6 +12,7 @@ from edge.calibration import FEWEST, calibrate
 from edge.cameras import Nothing
 from edge.errors import PictureError
 from edge.frame import Shot
+from edge.image import bgr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def look_through(config: CameraConfig, guide: Guide) -> Iterator[str]:
             if shot is Nothing.MORE:
                 return
             if isinstance(shot, Shot):
-                guide.take(shot.picture)
+                guide.take(bgr(shot.picture))
             if guide.advice() != said:
                 said = guide.advice()
                 yield said

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.image import decoded
+from edge.planes import Planes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.frame import Picture
+    from edge.image import Image
 
 _SAMPLES = 12_000
 """Pixels looked at for light and colour: a grid over the whole picture."""
@@ -44,13 +48,14 @@ class Look:
         return self.step / self.variance if self.variance > 0 else 0.0
 
 
-def look_at(picture: Picture) -> Look:
-    """Measure one picture, (H, W, 3) uint8 BGR; costs the same for every size."""
-    height, width = picture.shape[:2]
+def look_at(picture: Image) -> Look:
+    """Measure one picture, by what was decoded of it; costs the same for every size."""
+    seen = decoded(picture)
+    height, width = seen.shape[:2]
     stride = max(1, round(math.sqrt(height * width / _SAMPLES)))
-    grid = np.ascontiguousarray(picture[stride // 2 :: stride, stride // 2 :: stride])
+    grid = _grid(seen, stride)
     mean, deviation = cv2.meanStdDev(grid)
-    bands = _bands(picture)
+    bands = _bands(seen)
     step = cv2.norm(bands[:, :-1], bands[:, 1:], cv2.NORM_L2SQR) / max(bands[:, 1:].size, 1)
     rise = cv2.norm(bands[:-1], bands[1:], cv2.NORM_L2SQR) / max(bands[1:].size, 1)
     variance = float(cv2.meanStdDev(bands)[1][0, 0]) ** 2
@@ -66,10 +71,18 @@ def look_at(picture: Picture) -> Look:
     )
 
 
-def _bands(picture: Picture) -> NDArray[np.uint8]:
+def _grid(seen: Picture | Planes, stride: int) -> Picture:
+    """Give pixels that lie `stride` apart."""
+    if not isinstance(seen, Planes):
+        return np.ascontiguousarray(seen[stride // 2 :: stride, stride // 2 :: stride])
+    rows, columns = (np.arange(stride // 2, size, stride) for size in seen.y.shape)
+    return seen.points(rows, columns)
+
+
+def _bands(seen: Picture | Planes) -> NDArray[np.uint8]:
     """Cut bands of rows out of the green plane, evenly over the height; (R, W) uint8."""
-    height = picture.shape[0]
-    if height <= _BANDS * _ROWS:
-        return np.ascontiguousarray(picture[..., 1])
+    height = len(seen.y) if isinstance(seen, Planes) else len(seen)
     tops = [round((height - _ROWS) * (band + 0.5) / _BANDS) for band in range(_BANDS)]
-    return np.concatenate([picture[top : top + _ROWS, :, 1] for top in tops])
+    some = height > _BANDS * _ROWS
+    rows = np.concatenate([np.arange(top, top + _ROWS) for top in tops]) if some else np.arange(height)
+    return np.ascontiguousarray(seen.rows(rows)[..., 1] if isinstance(seen, Planes) else seen[rows, :, 1])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from edge.capture import frame_slot
 from edge.errors import ConfigError, EdgeloupeError
+from edge.image import unpack
 from edge.mqtt.command import RefusedError
 from edge.slot import Slot
 from edge.thresholds import Thresholds, adjusted
@@ -160,7 +161,7 @@ class Orders:
                 snapshot = slot.newest()
                 if snapshot is None:
                     raise RefusedError(f"camera {camera} has given no picture yet")
-                picture = snapshot.arrays["picture"].copy()
+                picture = unpack(snapshot.meta.get("image", {}), snapshot.arrays).copy()
                 if not snapshot.intact():
                     raise RefusedError("the picture was overtaken by newer ones: ask again")
                 at = snapshot.meta["captured_at"]

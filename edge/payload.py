@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from edge.clock import rfc3339
@@ -90,16 +91,29 @@ def result(inspection: Inspection, context: Context) -> dict[str, Any]:
             "age_s": round(inspection.age_s, 4),
         },
         "processing_times": {
-            **{name: round(seconds, 6) for name, seconds in asdict(times).items()},
+            "acquisition": round(times.acquisition, 6),
+            "preprocess": round(times.preprocess, 6),
+            "inference": round(times.inference, 6),
+            "postprocess": round(times.postprocess, 6),
             "total": round(times.total, 6),
         },
-        "model": asdict(context.model),
-        "thresholds": {label: rule.model_dump(exclude_none=True) for label, rule in context.thresholds.items()},
+        "model": {**_model(context.model)},
+        "thresholds": {label: {**_threshold(rule)} for label, rule in context.thresholds.items()},
         "class_shares": {
             label: round(share, 6) for label, share in zip(context.labels, inspection.class_shares, strict=False)
         },
         "regions": [_region(region, inspection.mm_per_px) for region in inspection.regions],
     }
+
+
+@lru_cache(maxsize=8)
+def _model(model: ModelInfo) -> dict[str, Any]:
+    return asdict(model)
+
+
+@lru_cache(maxsize=256)
+def _threshold(rule: RuleConfig) -> dict[str, Any]:
+    return rule.model_dump(exclude_none=True)
 
 
 def alert(event: Event, context: Context) -> dict[str, Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 
+from edge.image import decoded, grey
 from edge.look import look_at
+from edge.prepare import halve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.camera_config import PictureConfig
     from edge.frame import Picture, Shot
+    from edge.image import Image
     from edge.look import Look
 
 FaultKind = Literal[
@@ -49,13 +52,18 @@ class Fault:
 class Reference:
     """How the scene should look."""
 
+    picture: Picture
     look: Look
     small: NDArray[np.float32]  # grey, as registered
 
     @classmethod
     def of(cls, picture: Picture) -> Reference:
         """Take a picture as the reference."""
-        return cls(look_at(picture), _small(picture))
+        return cls(picture, look_at(picture), grey(picture, *_REGISTRATION_SIZE))
+
+    def at(self, width: int, height: int) -> Reference:
+        """Look at it again at the size at which the camera's pictures are decoded: sharpness depends on it."""
+        return replace(self, look=look_at(halve(self.picture, width, height)))
 
 
 @dataclass(slots=True)
@@ -67,14 +75,15 @@ class PictureCheck:
     look: Look | None = field(init=False, default=None)  # of the last picture
     _content: int | None = field(init=False, default=None)
     _since_s: float = field(init=False, default=0.0)
+    _size: tuple[int, ...] = field(init=False, default=())  # at which the reference was looked at
     _registered_s: float = field(init=False, default=float("-inf"))
     _off: list[float] = field(init=False, default_factory=list)  # the last shifts, as shares of the width
 
-    def faults(self, picture: Picture, now_mono_s: float, *, simulated: bool) -> tuple[Fault, ...]:
+    def faults(self, picture: Image, now_mono_s: float, *, simulated: bool) -> tuple[Fault, ...]:
         """Say why the picture can't be judged; empty when it can.
 
         Args:
-            picture: (H, W, 3) uint8 BGR, as it is going to be judged.
+            picture: as it is going to be judged.
             now_mono_s: when it was taken, on the monotonic clock.
             simulated: it comes from a file, where repeated pictures are no fault.
         """
@@ -83,8 +92,16 @@ class PictureCheck:
         if not simulated:
             found += self._frozen(look, now_mono_s)
         if self.reference is not None:
-            found += self._against(self.reference, look, picture, now_mono_s)
+            found += self._against(self._fitting(self.reference, picture), look, picture, now_mono_s)
         return tuple(found)
+
+    def _fitting(self, reference: Reference, picture: Image) -> Reference:
+        """Give the reference at the size of what was decoded of `picture`."""
+        height, width = size = decoded(picture).shape[:2]
+        if size != self._size:
+            self._size = size
+            reference = self.reference = reference.at(width, height)
+        return reference
 
     def _light(self, look: Look) -> list[Fault]:
         limits = self.limits
@@ -102,7 +119,7 @@ class PictureCheck:
         same_s = now_mono_s - self._since_s
         return [Fault("frozen", f"the same picture for {same_s:.1f} s")] if same_s >= self.limits.frozen_s else []
 
-    def _against(self, reference: Reference, look: Look, picture: Picture, now_mono_s: float) -> list[Fault]:
+    def _against(self, reference: Reference, look: Look, picture: Image, now_mono_s: float) -> list[Fault]:
         limits, meant = self.limits, reference.look
         if meant.contrast > _STRUCTURE and look.contrast < limits.covered_below * meant.contrast:
             share = look.contrast / meant.contrast
@@ -112,7 +129,7 @@ class PictureCheck:
             return [Fault("blurred", f"{share:.0%} of the reference's sharpness is left: check focus and lens")]
         if now_mono_s - self._registered_s >= _REGISTRATION_S:
             self._registered_s = now_mono_s
-            self._off = [*self._off, _shift(reference.small, _small(picture))][-_SURE:]
+            self._off = [*self._off, _shift(reference.small, grey(picture, *_REGISTRATION_SIZE))][-_SURE:]
         if len(self._off) == _SURE and min(self._off) > limits.moved_above:
             return [Fault("moved", f"by {self._off[-1]:.1%} of the width against the reference: mount it as it was")]
         return []
@@ -140,11 +157,6 @@ class FormatCheck:
             return ()
         before, now = (f"{w}x{h} {name}".strip() for w, h, name in (self.expected, (width, height, shot.format)))
         return (Fault("wrong_format", f"{now} instead of {before}: check the camera's settings, then restart"),)
-
-
-def _small(picture: Picture) -> NDArray[np.float32]:
-    grey = cv2.cvtColor(cv2.resize(picture, _REGISTRATION_SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY)
-    return grey.astype(np.float32)
 
 
 def _shift(meant: NDArray[np.float32], now: NDArray[np.float32]) -> float:

@@ -88,24 +88,64 @@ def _filling(runs: NDArray[np.int64], height: int, width: int) -> NDArray[np.int
     return runs
 
 
+def encode_runs(
+    owner: NDArray[np.intp], begin: NDArray[np.intp], end: NDArray[np.intp], frame_width: int, frame_height: int
+) -> list[Rle]:
+    """Encode many masks of one frame at once, from the runs of ones of each.
+
+    Args:
+        owner: to which mask a run belongs, (n,), ascending.
+        begin: the run's first pixel, counted down the columns; ascending within a mask, overlapping nowhere.
+        end: the first pixel after it.
+        frame_width: of the masks.
+        frame_height: of the masks.
+    """
+    apart = (owner[1:] != owner[:-1]) | (begin[1:] != end[:-1])  # others go on at the top of the next column
+    begin, end = begin[np.append(True, apart)], end[np.append(apart, True)]
+    _, first, counts = np.unique(owner[np.append(True, apart)], return_index=True, return_counts=True)
+    before = np.append(0, end[:-1])
+    before[first] = 0
+    lengths = 2 * counts + 1
+    starts = np.cumsum(lengths) - lengths
+    place = 2 * np.arange(len(begin)) + np.repeat(np.arange(len(counts)), counts)
+    runs = np.empty(int(lengths.sum()), np.int64)
+    runs[place], runs[place + 1] = begin - before, end - begin
+    runs[starts + lengths - 1] = frame_width * frame_height - end[first + counts - 1]
+    numbers = runs.copy()
+    numbers[2:] -= runs[:-2]
+    for early in (0, 1, 2):
+        numbers[starts + early] = runs[starts + early]
+    sizes, text = _characters(numbers)
+    last = starts + lengths - 1
+    ends = np.add.reduceat(sizes, starts).cumsum()
+    stops = ends - np.where(runs[last] == 0, sizes[last], 0)  # no zeros after the last ones: nothing is written
+    return [
+        Rle((frame_height, frame_width), text[start:stop])
+        for start, stop in zip([0, *ends[:-1].tolist()], stops.tolist(), strict=True)
+    ]
+
+
 def _pack(runs: NDArray[np.int64]) -> str:
     numbers = runs.copy()
     numbers[3:] -= runs[1:-2]
     return "".join(
-        _characters(numbers[start : start + _PACKED_AT_ONCE]) for start in range(0, len(numbers), _PACKED_AT_ONCE)
+        _characters(numbers[start : start + _PACKED_AT_ONCE])[1] for start in range(0, len(numbers), _PACKED_AT_ONCE)
     )
 
 
-def _characters(numbers: NDArray[np.int64]) -> str:
-    shifts = 5 * np.arange(_GROUPS)
-    groups = (numbers[:, None] >> shifts) & 31
-    rest = numbers[:, None] >> (shifts + 5)
-    last = np.where(groups & 16, rest == -1, rest == 0)
-    length = last.argmax(axis=1)
-    place = np.arange(_GROUPS)
-    groups |= np.where(place < length[:, None], 32, 0)
-    text = (groups + 48).astype(np.uint8)[place <= length[:, None]]
-    return str(text.tobytes(), "ascii")
+def _characters(numbers: NDArray[np.int64]) -> tuple[NDArray[np.intp], str]:
+    """Write numbers; give how many characters each takes, and all of them."""
+    text = np.zeros((len(numbers), _GROUPS), np.uint8)
+    going, rest = np.arange(len(numbers)), numbers
+    for place in range(_GROUPS):
+        if not len(going):
+            break
+        group, rest = rest & 31, rest >> 5
+        more = rest != -(group >> 4)  # the rest is nothing but the sign
+        text[going, place] = group + 48 + 32 * more
+        going, rest = going[more], rest[more]
+    used = text > 0
+    return used.sum(axis=1), str(text[used].tobytes(), "ascii")
 
 
 def _unpack(text: str) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edge.bundle import Bundle
     from edge.frame import Picture
+    from edge.image import Image
     from edge.manifest import TargetInfo
     from edge.runtimes import Runtime
 
@@ -38,17 +39,17 @@ class Segmenter:
         borders: Mapping[int, int] = NO_BORDERS,
     ) -> None:
         self._runtime, self._borders = runtime, borders
-        self._width, self._height = width, height
+        self.width, self.height = width, height
         self._output = output  # height, width
 
-    def __call__(self, picture: Picture) -> Mask:
-        """Segment one picture, (H, W, 3) uint8 BGR. Raises ModelError."""
+    def __call__(self, picture: Image) -> Mask:
+        """Segment one picture. Raises ModelError."""
         height, width = picture.shape[:2]
         return self.infer(self.prepare(picture), width, height)
 
-    def prepare(self, picture: Picture) -> Picture:
+    def prepare(self, picture: Image) -> Picture:
         """Resize one picture to what the network takes."""
-        return np.ascontiguousarray(prepare(picture, self._width, self._height))
+        return np.ascontiguousarray(prepare(picture, self.width, self.height))
 
     def infer(self, prepared: Picture, frame_width: int, frame_height: int) -> Mask:
         """Run the network on a prepared picture of a frame of the given size. Raises ModelError."""

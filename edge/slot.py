@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"LOUPESL1"
 _HEADER = struct.Struct("<8sQ")  # magic, capacity of one buffer in bytes
-_LATEST, _CONSUMED, _BUFFERS_AT = 16, 24, 64  # offsets of two counters, and of the first buffer
+_LATEST, _CONSUMED, _WANTED, _BUFFERS_AT = 16, 24, 32, 64  # offsets of counters, of a wish, and of the first buffer
+_WISH = struct.Struct("<II")
 _BUFFER = struct.Struct("<QQQ")  # sequence when writing began, sequence when it ended, bytes of JSON
 _COUNT = 3
 _ALIGN = 64
@@ -99,6 +100,16 @@ class Slot:
     def mark_consumed(self, sequence: int) -> None:
         """Tell a waiting writer that `sequence` is done with."""
         struct.pack_into("<Q", self._map, _CONSUMED, sequence)
+
+    @property
+    def wanted(self) -> tuple[int, int]:
+        """The size a reader asked for, width and height; (0, 0) is all there is."""
+        width, height = _WISH.unpack_from(self._map, _WANTED)
+        return width, height
+
+    def want(self, width: int, height: int) -> None:
+        """Tell the writer that nothing larger is needed; of several readers the last is heard."""
+        _WISH.pack_into(self._map, _WANTED, width, height)
 
     def write(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> int:
         """Publish one value and give its sequence number.

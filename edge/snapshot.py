@@ -10,6 +10,7 @@ from edge import cameras
 from edge.cameras import Nothing
 from edge.errors import CameraError, EdgeloupeError, PictureError
 from edge.geometry import Geometry
+from edge.image import bgr
 from edge.supervise import SPAWN
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from edge.camera_config import CameraConfig
     from edge.frame import Picture
+    from edge.image import Image
+    from edge.jpeg import Jpeg
 
 _SETTLE = 8
 """Pictures after which exposure and white balance of a lens have settled."""
@@ -53,7 +56,7 @@ def _take(answer: Connection, config: CameraConfig, straighten: bool) -> None:  
 
 
 def _settled(config: CameraConfig) -> Picture:
-    last: Picture | None = None
+    last: Image | Jpeg | None = None
     with cameras.create(config) as camera:
         for _ in range(1 if camera.each_counts else _SETTLE):
             while (shot := camera.read()) is Nothing.YET:
@@ -63,7 +66,7 @@ def _settled(config: CameraConfig) -> Picture:
             last = shot.picture
     if last is None:
         raise CameraError(f"{config.source}: has no pictures")
-    return last
+    return bgr(last)
 
 
 def write_picture(picture: Picture, path: Path) -> None:

@@ -21,6 +21,7 @@ from edge.draw import thumbnail
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
 from edge.frame import Frame
+from edge.image import bgr, unpack
 from edge.inspect import Inspector
 from edge.lanes import Lanes
 from edge.picture_check import PictureCheck
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from edge.clock import Clock
     from edge.config import Config, RuleConfig
     from edge.frame import Picture
+    from edge.image import Image
     from edge.inspection import Event
     from edge.lanes import Told
     from edge.mask import Mask
@@ -157,6 +159,7 @@ class Station:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
         self._frames = Slot(frame_slot(runtime_dir, self.name))
         self._view = Slot(view_slot(runtime_dir, self.name))
+        self._frames.want(self.segmenter.width, self.segmenter.height)
         self._last = self._frames.consumed
         self._check = PictureCheck(config.picture)
         self._thresholds = Thresholds(runtime_dir)
@@ -238,11 +241,11 @@ class Station:
                 "result": result,
                 "alerts": [payload.alert(event, taken.context) for event in events],
                 "dropped": self._dropped,
-                "image": thumbnail(seen.picture, seen.inspection) if begins else None,
+                "image": thumbnail(bgr(seen.picture), seen.inspection) if begins else None,
             }
         )
 
-    def _keep_picture(self, events: list[Event], picture: Picture, captured_mono_s: float) -> list[Event]:
+    def _keep_picture(self, events: list[Event], picture: Image, captured_mono_s: float) -> list[Event]:
         seen = events[0].inspection
         kept = self._evidence.save(picture, seen.captured_at, self.name, seen.result_id)
         begins = any(event.type == "new" for event in events)
@@ -273,4 +276,5 @@ def _frame(camera: str, snapshot: Snapshot) -> Frame:
     meta = dict(snapshot.meta)
     for name in ("faults", "burst"):
         meta[name] = None if meta.get(name) is None else tuple(meta[name])
-    return Frame(camera=camera, picture=snapshot.arrays["picture"], **meta)
+    picture = unpack(meta.pop("image", {}), snapshot.arrays)
+    return Frame(camera=camera, picture=picture, **meta)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
-
-import cv2
-import numpy as np
+from typing import TYPE_CHECKING, Any, Self
 
 from edge.cameras import Nothing
-from edge.errors import CameraError
+from edge.errors import CameraError, PictureError
 from edge.frame import Shot, is_picture, read_picture
+from edge.packets import shots
 from edge.source import split_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge.camera_config import CameraConfig
     from edge.cameras import Camera
     from edge.config import MqttConfig
+
+
+_FORMATS = "mov,matroska,avi,mpegts,mpeg,h264,hevc,mjpeg,flv,asf,ogg"
+"""Demuxers that read this file and open nothing else, as playlists would."""
 
 
 class Folder:
@@ -55,7 +60,7 @@ class Folder:
 
 
 class Video:
-    """A video file, decoded by OpenCV's FFmpeg."""
+    """A video file, decoded by PyAV; a damaged picture is told, and the next is read."""
 
     simulated = True
     each_counts = True
@@ -63,34 +68,55 @@ class Video:
     def __init__(self, path: Path, *, loop: bool) -> None:
         self._path = path
         self._loop = loop
-        self._capture: cv2.VideoCapture | None = None
+        self._container: Any = None  # av.container.InputContainer
+        self._shots: Iterator[Shot | PictureError] = iter(())
 
     def __enter__(self) -> Self:
-        self._capture = self._open()
+        self._open()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._capture is not None:
-            self._capture.release()
-            self._capture = None
+        self._shots = iter(())
+        if self._container is not None:
+            self._container.close()
+            self._container = None
 
     def read(self) -> Shot | Nothing:
-        if self._capture is None:
+        if self._container is None:
             raise CameraError(f"{self._path}: is not open")
-        ok, picture = self._capture.read()
-        if not ok and self._loop:
-            self._capture.release()
-            self._capture = self._open()
-            ok, picture = self._capture.read()
-        return Shot(picture=np.asarray(picture, np.uint8)) if ok else Nothing.MORE
+        shot = self._next()
+        if shot is None and self._loop:
+            self.__exit__()
+            self._open()
+            shot = self._next()
+        if isinstance(shot, PictureError):
+            raise shot
+        return Nothing.MORE if shot is None else replace(shot, stamp_s=None)
 
-    def _open(self) -> cv2.VideoCapture:
+    def _next(self) -> Shot | PictureError | None:
+        import av  # noqa: PLC0415 - as below
+
+        try:
+            return next(self._shots, None)
+        except av.FFmpegError:  # cut off: what was whole has been read
+            return None
+
+    def _open(self) -> None:
         if not self._path.exists():
             raise CameraError(f"{self._path}: does not exist: give a folder of pictures or a video file")
-        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
-        if not capture.isOpened():
-            raise CameraError(f"{self._path}: can't be decoded: give a video such as H.264 in MP4, or a folder")
-        return capture
+        try:
+            import av  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise CameraError(f"{self._path}: PyAV is not installed: pip install 'edgeloupe[streams]'") from error
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        try:
+            self._container = av.open(str(self._path), "r", options=options)
+            self._shots = shots(self._container, self._container.streams.video[0], str(self._path))
+        except (av.FFmpegError, IndexError) as error:
+            self.__exit__()
+            raise CameraError(
+                f"{self._path}: can't be decoded: give a video such as H.264 in MP4, or a folder"
+            ) from error
 
 
 def create(config: CameraConfig, mqtt: MqttConfig | None) -> Camera:

@@ -6,22 +6,22 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-import cv2
-import numpy as np
-
 from edge.errors import CameraError, CameraStalledError
 from edge.frame import Shot
+from edge.planes import Planes
 from edge.source import split_source
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from edge.camera_config import CameraConfig
     from edge.config import MqttConfig
-    from edge.frame import Picture
 
 _SIZE = (1280, 720)
 _BUFFERS = 4
+_HD = (1280, 720)
+"""Picamera2 chooses the colours of video by size: BT.709 from here on, in limited range like the other."""
 
 
 class Picamera2:
@@ -90,7 +90,7 @@ class Picamera2:
             request.release()
         stamp = metadata.get("SensorTimestamp")
         return Shot(
-            picture=to_bgr(planes, *self._size),
+            picture=to_planes(planes, *self._size),
             format="YUV420",
             taken_mono_s=None if stamp is None else from_boot_time(stamp),
             temperature_c=metadata.get("SensorTemperature"),
@@ -118,10 +118,13 @@ def controls(config: CameraConfig) -> dict[str, Any]:
     return found
 
 
-def to_bgr(planes: NDArray[np.uint8], width: int, height: int) -> Picture:
-    """Convert planar YUV 4:2:0, (H * 3 / 2, stride) with rows padded to the stride, to (H, W, 3) BGR."""
-    picture = cv2.cvtColor(np.ascontiguousarray(planes[: height * 3 // 2]), cv2.COLOR_YUV2BGR_I420)
-    return np.asarray(picture[:height, :width], np.uint8)
+def to_planes(lores: NDArray[np.uint8], width: int, height: int) -> Planes:
+    """Name the parts of planar YUV 4:2:0, (H * 3 / 2, stride) with rows padded to the stride; nothing is copied."""
+    stride = lores.shape[1]
+    chroma = lores[height : height * 3 // 2].reshape(2, -1, stride // 2)
+    u, v = chroma[:, : height // 2, : width // 2]
+    small = width < _HD[0] or height < _HD[1]
+    return Planes(y=lores[:height, :width], u=u, v=v, matrix="bt601" if small else "bt709")
 
 
 def from_boot_time(stamp_ns: int) -> float:

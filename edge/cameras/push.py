@@ -18,7 +18,8 @@ import numpy as np
 from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import BrokerError, CameraError, PictureError
-from edge.frame import Packet, Shot, check_jpeg, decode_picture
+from edge.frame import Packet, Shot, decode_picture
+from edge.jpeg import open_jpeg
 from edge.mqtt.broker import Broker
 from edge.mqtt.link import connect
 from edge.source import split_source
@@ -226,7 +227,7 @@ class Mqtt:
 def _decode(data: bytes, name: str) -> Shot | PictureError:
     is_png = data.startswith(b"\x89PNG")
     try:
-        picture = decode_picture(np.frombuffer(data if is_png else check_jpeg(data, name), np.uint8), name)
+        picture = decode_picture(np.frombuffer(data, np.uint8), name) if is_png else open_jpeg(data, name)
     except PictureError as error:
         return error
     height, width = picture.shape[:2]

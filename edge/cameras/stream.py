@@ -5,24 +5,22 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
-import numpy as np
-
 from edge.errors import CameraError, CameraRefusedError, CameraStalledError, PictureError
-from edge.frame import Packet, Shot, check_jpeg, decode_picture
+from edge.frame import Shot
+from edge.packets import shots
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from urllib.parse import SplitResult
 
     import av
-    from av.video.frame import VideoFrame
 
     from edge.camera_config import CameraConfig
     from edge.config import MqttConfig
-    from edge.frame import Codec
 
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _PROTOCOLS = {
@@ -37,9 +35,6 @@ _FORMATS = "rtsp,mpjpeg,mpegts,h264,hevc,mov,matroska,flv"
 _CONNECT_S = 2.0
 _GRACE_S = 0.25
 """The device calls a camera stalled before we give it up: what resumes soon need not be opened again."""
-_BOXED = b"\x01"
-"""Parameters of streams whose pictures stand in boxes, not between start codes; those are not kept as they came."""
-_KEPT: dict[str, Codec] = {"mjpeg": "mjpeg", "h264": "h264", "hevc": "hevc"}
 
 
 class Stream:
@@ -62,7 +57,6 @@ class Stream:
         if not videos:
             self._container.close()
             raise CameraError(f"{self._name}: there is no video in this stream: mend the path")
-        videos[0].thread_type = "SLICE"  # frame threads would hold pictures back
         self._shots = self._decode(videos[0])
         return self
 
@@ -136,19 +130,14 @@ class Stream:
         return options
 
     def _decode(self, stream: Any) -> Generator[Shot | PictureError]:
-        """Give what comes; damaged pictures as errors, for a generator that raises is over."""
         import av  # noqa: PLC0415 - as above
 
-        context = stream.codec_context
-        codec = _KEPT.get(context.name)
         try:
-            for packet in self._container.demux(stream):
-                if codec == "mjpeg":
-                    yield self._jpeg(bytes(packet), self._stamp_s(packet))
-                    continue
-                data = bytes(packet)
-                for frame in _frames(packet):
-                    yield self._shot(frame, context, codec, data, key=packet.is_keyframe)
+            for shot in shots(self._container, stream, self._name):
+                if isinstance(shot, Shot) and not self._url.scheme.startswith("rtsp"):
+                    yield replace(shot, stamp_s=None)  # over HTTP stamps are made up from a guessed rate
+                else:
+                    yield shot
         except av.error.EOFError:
             return
         except av.FFmpegError as error:
@@ -156,37 +145,6 @@ class Stream:
                 f"{self._name}: nothing came for {self._config.patience_s + _GRACE_S:.1f} s: "
                 "the camera or the network stopped sending"
             ) from error
-
-    def _jpeg(self, data: bytes, stamp_s: float | None) -> Shot | PictureError:
-        try:
-            picture = decode_picture(np.frombuffer(check_jpeg(data, self._name), np.uint8), self._name)
-        except PictureError as error:
-            return error
-        height, width = picture.shape[:2]
-        packet = Packet(codec="mjpeg", data=data, key=True, width=width, height=height)
-        return Shot(picture=picture, format="mjpeg", stamp_s=stamp_s, packet=packet)
-
-    def _stamp_s(self, of: Any) -> float | None:
-        """Give the camera's own time; over HTTP stamps are made up from a guessed rate."""
-        return float(of.pts * of.time_base) if self._url.scheme.startswith("rtsp") and of.pts is not None else None
-
-    def _shot(
-        self, frame: VideoFrame, context: Any, codec: Codec | None, data: bytes, *, key: bool
-    ) -> Shot | PictureError:
-        if frame.is_corrupt:
-            return PictureError(f"{self._name}: a picture came damaged: check the network, or set transport: tcp")
-        packet = None
-        extradata = bytes(context.extradata or b"")
-        if codec is not None and not extradata.startswith(_BOXED):
-            packet = Packet(
-                codec=codec, data=data, key=key, width=frame.width, height=frame.height, extradata=extradata
-            )
-        return Shot(
-            picture=np.asarray(frame.to_ndarray(format="bgr24"), np.uint8),
-            format=f"{context.name} {frame.format.name}",
-            stamp_s=self._stamp_s(frame),
-            packet=packet,
-        )
 
     def _explain(self, error: Exception) -> CameraError:
         import av  # noqa: PLC0415 - as above
@@ -208,17 +166,6 @@ class Stream:
             case _:
                 reason = getattr(error, "strerror", None) or type(error).__name__
                 return CameraError(f"{self._name}: {reason}: check source and camera")
-
-
-def _frames(packet: Any) -> list[VideoFrame]:
-    """Decode one packet; what can't be decoded gives nothing, the next key frame mends it."""
-    import av  # noqa: PLC0415 - as above
-
-    try:
-        found: list[VideoFrame] = packet.decode()
-    except av.error.InvalidDataError:
-        return []
-    return found
 
 
 def _with_user(url: SplitResult, username: str | None, password: str | None) -> str:

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from edge.errors import CameraError
-from edge.frame import Packet, Shot, check_jpeg, decode_picture
+from edge.frame import Packet, Shot
+from edge.jpeg import open_jpeg
 from edge.source import split_source
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class V4l2:
         stamp = stamp_s if stamp_s > 0 else None
         if self._format != "MJPG":
             return Shot(picture=np.asarray(data, np.uint8), format=self._format, stamp_s=stamp)
-        encoded = check_jpeg(np.asarray(data, np.uint8).tobytes(), str(self._device))
-        picture = decode_picture(np.frombuffer(encoded, np.uint8), str(self._device))
+        encoded = np.asarray(data, np.uint8).tobytes()
+        picture = open_jpeg(encoded, str(self._device))
         height, width = picture.shape[:2]
         packet = Packet(codec="mjpeg", data=encoded, key=True, width=width, height=height)
         return Shot(picture=picture, format=self._format, stamp_s=stamp, packet=packet)

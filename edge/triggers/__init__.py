@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 if TYPE_CHECKING:
     from edge.camera_config import CameraConfig
     from edge.config import MqttConfig
-    from edge.frame import Picture
+    from edge.image import Image
 
 KINDS = ("change", "free", "gpio", "interval", "modbus", "mqtt", "opcua")
 
@@ -39,7 +39,7 @@ class Trigger(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def ask(self, picture: Picture | None, now_mono_s: float) -> Demand:
+    def ask(self, picture: Image | None, now_mono_s: float) -> Demand:
         """Say what is wanted now that `picture` is the newest, None while the camera is closed; never blocks.
 
         Each call whose answer is `wanted` takes one demand away.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-import cv2
 import numpy as np
 
+from edge.image import grey
 from edge.triggers import Demand
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.camera_config import ChangeTrigger
-    from edge.frame import Picture
+    from edge.image import Image
     from edge.triggers import Place
 
 _SIZE = (96, 72)
@@ -39,23 +39,22 @@ class Change:
     def __exit__(self, *exc: object) -> None:
         self._empty = self._last = None
 
-    def ask(self, picture: Picture | None, now_mono_s: float) -> Demand:
+    def ask(self, picture: Image | None, now_mono_s: float) -> Demand:
         del now_mono_s
         if picture is None:
             return Demand()
-        small = cv2.resize(picture, _SIZE, interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
-        last, self._last = self._last, grey
+        small = grey(picture, *_SIZE)
+        last, self._last = self._last, small
         if last is None or self._empty is None:
-            self._empty = grey
+            self._empty = small
             return Demand()
-        moving = self._differ(grey, last)
+        moving = self._differ(small, last)
         if self._config.on == "moved":
             return Demand(wanted=moving)
         self._still = 0 if moving else self._still + 1
-        if not self._differ(grey, self._empty):
+        if not self._differ(small, self._empty):
             self._taken = False
-            self._empty = (1 - _FORGET) * self._empty + _FORGET * grey
+            self._empty = (1 - _FORGET) * self._empty + _FORGET * small
             return Demand()
         wanted = self._still >= _STILL and not self._taken
         self._taken |= wanted

@@ -10,7 +10,7 @@ from edge.triggers.change import Change
 
 if TYPE_CHECKING:
     from edge.camera_config import FreeTrigger
-    from edge.frame import Picture
+    from edge.image import Image
     from edge.triggers import Place
 
 _ALWAYS = Demand(wanted=True)
@@ -33,7 +33,7 @@ class Free:
     def __exit__(self, *exc: object) -> None:
         return
 
-    def ask(self, picture: Picture | None, now_mono_s: float) -> Demand:
+    def ask(self, picture: Image | None, now_mono_s: float) -> Demand:
         if not self._idle_s:
             return _ALWAYS
         if self._motion.ask(picture, now_mono_s).wanted:

@@ -10,7 +10,7 @@ from edge.triggers import Demand
 
 if TYPE_CHECKING:
     from edge.camera_config import GpioTrigger
-    from edge.frame import Picture
+    from edge.image import Image
     from edge.triggers import Place
 
 _RETRY_S = 2.0
@@ -33,7 +33,7 @@ class Gpio:
     def __exit__(self, *exc: object) -> None:
         self._release()
 
-    def ask(self, picture: Picture | None, now_mono_s: float) -> Demand:
+    def ask(self, picture: Image | None, now_mono_s: float) -> Demand:
         try:
             if self._request is None and now_mono_s >= self._retry_at:
                 self._retry_at = now_mono_s + _RETRY_S

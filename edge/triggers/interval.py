@@ -11,7 +11,7 @@ from edge.triggers import Demand
 if TYPE_CHECKING:
     from edge.camera_config import IntervalTrigger
     from edge.clock import Clock
-    from edge.frame import Picture
+    from edge.image import Image
     from edge.triggers import Place
 
 _WINDOW_S = 60.0
@@ -32,7 +32,7 @@ class Interval:
     def __exit__(self, *exc: object) -> None:
         return
 
-    def ask(self, picture: Picture | None, now_mono_s: float) -> Demand:
+    def ask(self, picture: Image | None, now_mono_s: float) -> Demand:
         closed_s = self._closed_s()
         if closed_s > 0:
             return Demand(rest_s=min(closed_s, _WINDOW_S))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from edge.camera_config import CameraConfig
 from edge.cameras import Camera, Nothing
 from edge.errors import CameraError, PictureError
 from edge.frame import Shot
+from edge.image import bgr
 from edge.source import SCHEMES
 
 if TYPE_CHECKING:
@@ -38,11 +40,24 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["folder", "video", "belt", "synthetic"])
-def source(request: pytest.FixtureRequest, pictures: Path, video: Path) -> str:
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", 10, width=64, height=48, pix_fmt="yuv420p")
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 60 + 60 * number, np.uint8), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(params=["folder", "video", "film", "belt", "synthetic"])
+def source(request: pytest.FixtureRequest, pictures: Path, video: Path, film: Path) -> str:
     return {
         "folder": f"file:{pictures}",
         "video": f"file:{video}",
+        "film": f"file:{film}",
         "belt": f"belt:{pictures}",
         "synthetic": "synthetic:plain,red,plain",
     }[request.param]
@@ -60,15 +75,27 @@ def test_every_scheme_has_a_case_here_or_needs_a_device() -> None:
     assert set(SCHEMES.values()) == {"file", "belt", "synthetic", *ELSEWHERE}
 
 
-def test_pictures_are_bgr_bytes(source: str) -> None:
+def test_pictures_of_every_form_become_bgr_bytes_of_the_size_they_tell(source: str) -> None:
     with make(source) as camera:
         for _ in range(3):
             shot = camera.read()
             assert isinstance(shot, Shot)
-            picture = shot.picture
+            picture = bgr(shot.picture)
             assert picture.dtype == np.uint8
-            assert picture.ndim == 3
-            assert picture.shape[2] == 3
+            assert picture.shape == shot.picture.shape == (*picture.shape[:2], 3)
+
+
+def test_a_picture_that_is_kept_does_not_change_while_others_are_read(source: str) -> None:
+    with make(source, loop=True) as camera:
+        shots = [camera.read() for _ in range(2)]
+        before = [bgr(shot.picture).copy() for shot in shots if isinstance(shot, Shot)]
+        for _ in range(12):
+            camera.read()
+        assert all(
+            np.array_equal(bgr(shot.picture), was)
+            for shot, was in zip(shots, before, strict=True)
+            if isinstance(shot, Shot)
+        )
 
 
 def test_a_source_that_ends_says_so_or_goes_round(source: str) -> None:

@@ -15,6 +15,8 @@ from edge.camera_state import state_slot
 from edge.capture import frame_slot, run_capture
 from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
+from edge.image import unpack
+from edge.jpeg import Reduced
 from edge.slot import Slot
 from edge.supervise import SPAWN
 from tests.rtsp import RtspServer
@@ -181,6 +183,28 @@ def test_pictures_that_somebody_sends_are_waited_for_in_peace(start: Callable[..
     bench.wait_for(lambda: bench.told().get("state") == "waiting")
     cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), 128, np.uint8))
     bench.wait_for(lambda: bench.frames.latest == 1)
+
+
+def test_of_a_jpeg_no_more_is_decoded_than_the_reader_wants(start: Callable[..., Bench], tmp_path: Path) -> None:
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
+    for _ in range(2):
+        writer.write(np.full((240, 320, 3), 128, np.uint8))
+    writer.release()
+    bench = start(f"file:{path}", loop=True)
+    bench.wait_for(partial(bench.holds, 1))
+    first = bench.frames.newest()
+    assert first is not None
+    assert first.arrays["picture"].shape == (240, 320, 3), "nobody said yet what is wanted"
+    bench.frames.want(64, 48)
+    for number in (2, 3):
+        bench.frames.mark_consumed(number - 1)
+        bench.wait_for(partial(bench.holds, number))
+    snapshot = bench.frames.newest()
+    assert snapshot is not None
+    seen = unpack(snapshot.meta["image"], snapshot.arrays)
+    assert isinstance(seen, Reduced)
+    assert (seen.shape, seen.small.shape) == ((240, 320, 3), (60, 80, 3))
 
 
 def test_nobody_sending_for_longer_than_agreed_is_a_stall(start: Callable[..., Bench], tmp_path: Path) -> None:

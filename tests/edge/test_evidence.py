@@ -8,6 +8,7 @@ import numpy as np
 
 from edge.evidence import EvidenceStore
 from edge.frame import read_picture
+from tests import forms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,19 @@ def test_a_picture_lies_under_day_hour_and_camera(tmp_path: Path) -> None:
     relative = EvidenceStore(tmp_path).save(PICTURE, NOON, "belt", "abc")
     assert relative == "2027-01-15/12/belt/abc.jpg"
     assert read_picture(tmp_path / relative).shape == (40, 60, 3)
+
+
+def test_a_cameras_own_jpeg_is_kept_as_it_came(tmp_path: Path) -> None:
+    picture = forms.reduced(np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8), 32, 24)
+    relative = EvidenceStore(tmp_path).save(picture, NOON, "belt", "abc")
+    assert relative is not None
+    assert (tmp_path / relative).read_bytes() == picture.data.tobytes()
+
+
+def test_planes_are_kept_whole(tmp_path: Path) -> None:
+    relative = EvidenceStore(tmp_path).save(forms.planes(PICTURE), NOON, "belt", "abc")
+    assert relative is not None
+    assert abs(int(read_picture(tmp_path / relative)[20, 30, 0]) - 90) < 3
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from edge.camera_config import CameraConfig, GeometryConfig, PictureConfig
 from edge.clock import FakeClock
-from edge.errors import ConfigError
+from edge.errors import ConfigError, PictureError
 from edge.examine import Examiner
 from edge.frame import Shot
 from edge.geometry import Geometry
+from edge.jpeg import Reduced, open_jpeg
+from tests import forms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +56,24 @@ def test_a_source_that_is_opened_anew_may_count_from_zero() -> None:
     looks.examine(Shot(picture=grey(), stamp_s=5.0), STRAIGHT, 1.0, steady=True)
     looks.begin()
     assert looks.examine(Shot(picture=grey(), stamp_s=0.0), STRAIGHT, 1.1, steady=True).faults == ()
+
+
+def test_a_jpeg_is_decoded_as_large_as_wanted_and_whole_for_the_geometry() -> None:
+    shot = Shot(picture=open_jpeg(forms.jpeg(np.full((256, 512, 3), 90, np.uint8)), "c"))
+    seen = examiner().examine(shot, STRAIGHT, 1.0, steady=True, wanted=(128, 64)).picture
+    assert isinstance(seen, Reduced)
+    assert seen.small.shape == (64, 128, 3)
+    crop = Geometry(GeometryConfig(crop=(0, 0, 32, 32)))
+    assert isinstance(examiner().examine(shot, crop, 1.0, steady=True, wanted=(128, 64)).picture, np.ndarray)
+    assert isinstance(examiner().examine(shot, STRAIGHT, 1.0, steady=True).picture, np.ndarray)
+
+
+def test_a_jpeg_that_can_not_be_decoded_is_damaged() -> None:
+    data = forms.jpeg(np.full((256, 512, 3), 90, np.uint8))
+    at = data.index(b"\xff\xda")
+    shot = Shot(picture=open_jpeg(data[:at] + b"\xff\xd9", "c"))
+    with pytest.raises(PictureError):
+        examiner().examine(shot, STRAIGHT, 1.0, steady=True)
 
 
 def test_a_picture_of_another_size_is_not_forced_into_the_crop() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -11,6 +11,8 @@ import pytest
 from edge.camera_config import GeometryConfig
 from edge.errors import CameraError, ConfigError
 from edge.geometry import Geometry
+from edge.image import bgr
+from tests import forms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +51,14 @@ def test_rotation_comes_before_the_crop() -> None:
 def test_a_crop_beyond_the_picture_is_one_helpful_line() -> None:
     with pytest.raises(CameraError, match="does not lie within 60x40"):
         Geometry(GeometryConfig(crop=(50, 0, 20, 20))).apply(np.zeros((40, 60, 3), np.uint8))
+
+
+@pytest.mark.parametrize("corner", [(8, 4), (9, 5)])
+@pytest.mark.parametrize("rotate", [0, 180])
+def test_planes_are_straightened_like_their_pixels(corner: tuple[int, int], rotate: Literal[0, 180]) -> None:
+    planes = forms.planes(np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8))
+    geometry = Geometry(GeometryConfig(rotate=rotate, crop=(*corner, 20, 18)))
+    assert np.array_equal(bgr(geometry.apply(planes)), geometry.apply(planes.bgr()))
 
 
 def test_without_settings_nothing_is_copied() -> None:

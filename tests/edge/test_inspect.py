@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,8 +75,7 @@ def test_a_stale_picture_is_never_ok_even_when_the_wall_clock_jumped(scripted_bu
 
 
 def test_a_network_that_fails_is_never_ok(scripted_bundle: Path, clock: FakeClock) -> None:
-    seen = frame(clock)
-    seen.picture[:] = (255, 0, 255)
+    seen = replace(frame(clock), picture=np.full((240, 320, 3), (255, 0, 255), np.uint8))
     verdict, reasons, _ = judge(scripted_bundle, clock, seen)
     assert verdict is Verdict.NotDecidable
     assert reasons[0].startswith("model fault")

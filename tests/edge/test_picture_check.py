@@ -12,6 +12,7 @@ from edge.camera_config import PictureConfig
 from edge.frame import Shot
 from edge.look import look_at
 from edge.picture_check import FormatCheck, PictureCheck, Reference, stale
+from tests import forms
 
 if TYPE_CHECKING:
     from edge.frame import Picture
@@ -52,6 +53,16 @@ def test_the_same_picture_of_a_live_camera_is_frozen_after_some_seconds_and_aliv
     check = PictureCheck(PictureConfig(frozen_s=3))
     same = plain(128)
     assert kinds(check, same, same, same, same, plain(128, seed=1)) == [[], [], [], ["frozen"], []]
+
+
+@pytest.mark.parametrize("form", ["planes", "jpeg"])
+def test_blur_is_told_against_a_reference_of_all_pixels_in_every_form(form: str) -> None:
+    limits = PictureConfig()
+    sharp, soft = scene(1), cv2.GaussianBlur(scene(2), (0, 0), 8).astype(np.uint8)
+    for picture, expected in ((sharp, []), (soft, ["blurred"])):
+        seen = forms.planes(picture) if form == "planes" else forms.reduced(picture, 160, 90)
+        check = PictureCheck(limits, Reference.of(scene()))
+        assert [fault.kind for fault in check.faults(seen, 0.0, simulated=False)] == expected
 
 
 def test_a_file_may_show_the_same_picture_for_ever() -> None:

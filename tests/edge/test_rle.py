@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco
 
-from edge.rle import Rle, decode, encode, from_runs, runs_of
+from edge.rle import Rle, decode, encode, encode_runs, from_runs, runs_of
 
 
 @given(
@@ -27,6 +27,22 @@ def test_encoding_a_drawing_in_place_equals_encoding_the_whole_frame(
     rle = encode(pixels, left, top, frame.shape[1], frame.shape[0])
     assert rle.counts.encode() == coco.encode(np.asfortranarray(frame))["counts"]
     assert np.array_equal(decode(rle), frame)
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 3)))
+def test_many_masks_at_once_are_written_like_each_by_itself(numbered: np.ndarray) -> None:
+    height, width = numbered.shape
+    runs = [
+        (owner, column * height + row, column * height + row + 1)
+        for owner in range(1, 4)
+        for column in range(width)
+        for row in range(height)
+        if numbered[row, column] == owner
+    ]
+    owner, begin, end = np.array(runs, np.intp).reshape(-1, 3).T
+    found = encode_runs(owner, begin, end, width, height) if runs else []
+    owners = sorted({owner for owner, _, _ in runs})
+    assert found == [encode((numbered == owner).astype(np.uint8), 0, 0, width, height) for owner in owners]
 
 
 def test_runs_are_written_as_differences() -> None:

@@ -73,6 +73,20 @@ def test_a_reader_needs_no_right_to_write(slot: Slot, tmp_path: Path) -> None:
             reader.mark_consumed(1)
 
 
+def test_a_reader_says_what_size_is_enough_and_a_new_writer_hears_it(slot: Slot, tmp_path: Path) -> None:
+    assert slot.wanted == (0, 0)
+    Slot(tmp_path / "a.slot").want(512, 256)
+    assert slot.wanted == Slot(tmp_path / "a.slot").wanted == (512, 256)
+
+
+def test_rows_that_lie_apart_are_written_without_the_gaps(slot: Slot) -> None:
+    wide = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    slot.write({}, {"y": wide[:, :13]})
+    snapshot = slot.newest()
+    assert snapshot is not None
+    assert np.array_equal(snapshot.arrays["y"], wide[:, :13])
+
+
 def test_making_a_slot_anew_leaves_readers_of_the_old_one_in_peace(slot: Slot, tmp_path: Path) -> None:
     slot.write({"id": 1}, {})
     Slot.create(tmp_path / "a.slot", 500).close()

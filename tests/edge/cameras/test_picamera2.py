@@ -10,7 +10,7 @@ import pytest
 
 from edge import cameras
 from edge.camera_config import CameraConfig, ControlsConfig, FormatConfig
-from edge.cameras.picamera2 import controls, from_boot_time, to_bgr
+from edge.cameras.picamera2 import controls, from_boot_time, to_planes
 from edge.errors import CameraError
 
 
@@ -36,10 +36,16 @@ def test_what_is_set_by_hand_is_locked() -> None:
 def test_planes_become_the_colours_they_came_from() -> None:
     scene = np.zeros((48, 64, 3), np.uint8)
     scene[:, :32] = (30, 60, 200)
-    planes = cv2.cvtColor(scene, cv2.COLOR_BGR2YUV_I420)
-    back = to_bgr(np.asarray(planes, np.uint8), 64, 48)
-    assert back.shape == (48, 64, 3)
-    assert np.abs(back[10, 10].astype(int) - (30, 60, 200)).max() <= 6
+    lores = np.asarray(cv2.cvtColor(scene, cv2.COLOR_BGR2YUV_I420), np.uint8)
+    planes = to_planes(lores, 60, 48)
+    assert planes.shape == (48, 60, 3)
+    assert np.abs(planes.bgr()[10, 10].astype(int) - (30, 60, 200)).max() <= 6
+    assert np.shares_memory(planes.u, lores)
+
+
+@pytest.mark.parametrize(("width", "height", "matrix"), [(640, 480, "bt601"), (1280, 720, "bt709")])
+def test_colours_are_those_that_picamera2_chooses_for_the_size(width: int, height: int, matrix: str) -> None:
+    assert to_planes(np.zeros((height * 3 // 2, width), np.uint8), width, height).matrix == matrix
 
 
 def test_a_sensor_time_stamp_is_laid_on_the_monotonic_clock() -> None:

@@ -14,6 +14,7 @@ from edge.camera_config import CameraConfig
 from edge.cameras import Nothing
 from edge.errors import CameraError, PictureError
 from edge.frame import Shot
+from edge.image import bgr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +41,10 @@ def next_shot(camera: Camera) -> Shot:
 def test_what_comes_into_the_folder_is_read_once_and_put_away(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(50))
     with watch(tmp_path) as camera:
-        assert int(next_shot(camera).picture[0, 0, 0]) == 50
+        assert int(bgr(next_shot(camera).picture)[0, 0, 0]) == 50
         assert camera.read() is Nothing.YET
         (tmp_path / "b.png").write_bytes(png(90))
-        assert int(next_shot(camera).picture[0, 0, 0]) == 90
+        assert int(bgr(next_shot(camera).picture)[0, 0, 0]) == 90
     assert sorted(path.name for path in (tmp_path / "done").iterdir()) == ["a.png", "b.png"]
 
 
@@ -61,7 +62,7 @@ def test_a_picture_that_is_still_being_written_is_waited_for(tmp_path: Path) -> 
     writer = threading.Thread(target=write)
     with watch(tmp_path) as camera:
         writer.start()
-        assert int(next_shot(camera).picture[0, 0, 0]) == 70
+        assert int(bgr(next_shot(camera).picture)[0, 0, 0]) == 70
     writer.join()
 
 
