@@ -100,9 +100,11 @@ def encode_runs(
         frame_width: of the masks.
         frame_height: of the masks.
     """
-    apart = (owner[1:] != owner[:-1]) | (begin[1:] != end[:-1])  # others go on at the top of the next column
+    changes = owner[1:] != owner[:-1]
+    apart = changes | (begin[1:] != end[:-1])  # others go on at the top of the next column
     begin, end = begin[np.append(True, apart)], end[np.append(apart, True)]
-    _, first, counts = np.unique(owner[np.append(True, apart)], return_index=True, return_counts=True)
+    first = np.append(0, np.flatnonzero(changes[apart]) + 1)
+    counts = np.diff(first, append=len(begin))
     before = np.append(0, end[:-1])
     before[first] = 0
     lengths = 2 * counts + 1
