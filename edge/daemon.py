@@ -57,7 +57,7 @@ LEFT_S = 30.0
 MOST_AT_ONCE = 64
 """Messages taken together; their alerts share one commit."""
 LINGER_S = 0.02
-"""A commit waits so long for further alerts to share its flush."""
+"""So long after a commit the next one waits for others to share its flush; an alert that comes alone waits for none."""
 MOST_UNCOMMITTED = 256
 """Alerts held in memory while the disk fails; beyond that they are folded into counted summaries."""
 
@@ -77,6 +77,7 @@ class Daemon:
         self._worker_beat = 0.0
         self._worker_ready = False
         self._commit_at = 0.0
+        self._committed_mono_s = 0.0
         self._store: dict[str, Any] = {"epoch": None, "first_seq": 1, "last_seq": 0, "pending": 0}  # as last seen
         self._look: tuple[float, float, float] | None = None  # mean colour of the calibration set
         self._uncommitted: list[dict[str, Any]] = []
@@ -175,7 +176,7 @@ class Daemon:
             while len(messages) < MOST_AT_ONCE and wait([core], max(wait_s, 0.0)):
                 messages.append(core.recv())
                 if not until and messages[-1].get("alerts"):
-                    until = self._clock.monotonic_s() + LINGER_S
+                    until = self._committed_mono_s + LINGER_S
                 wait_s = until - self._clock.monotonic_s() if until else 0.0
         except (EOFError, OSError):  # the worker is gone, and perhaps in the middle of a word
             core.close()
@@ -200,6 +201,7 @@ class Daemon:
                 self._uncommitted = squeeze(self._uncommitted)
             return
         self._uncommitted = []
+        self._committed_mono_s = self._clock.monotonic_s()
         self._health.storage_detail = ""
         if self._sink:
             self._sink.wake()
