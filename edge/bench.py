@@ -24,9 +24,10 @@ from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.frame import read_picture
+from edge.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.segment import open_segmenter
 from edge.slot import Slot
-from edge.worker import Station, view_slot
+from edge.worker import Station
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,7 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, frames: int,
         )
         stack.enter_context(Slot.create(frame_slot(folder, "bench"), _SLOT_BYTES))
         stack.enter_context(Slot.create(view_slot(folder, "bench"), _SLOT_BYTES))
+        stack.enter_context(Slot.create(taken_slot(folder, "bench"), TAKEN_CAPACITY))
         stack.enter_context(Slot.create(clip_slot(folder, "bench"), CLIP_CAPACITY))
         for name, reader in _readers(stack, folder, pictures, source):
             station = Station(

@@ -25,13 +25,14 @@ from edge.inspection import Verdict
 from edge.notify import notify, watchdog_interval_s
 from edge.orders import Orders
 from edge.outbox import Outbox
+from edge.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
 from edge.room import Room
 from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
 from edge.supervise import SPAWN, Supervised
 from edge.web.server import run_web
-from edge.worker import VIEW_CAPACITY, run_worker, view_slot
+from edge.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -379,6 +380,7 @@ class Daemon:
         for name in self._config.cameras:
             stack.enter_context(Slot.create(frame_slot(folder, name), FRAME_CAPACITY))
             stack.enter_context(Slot.create(view_slot(folder, name), VIEW_CAPACITY))
+            stack.enter_context(Slot.create(taken_slot(folder, name), TAKEN_CAPACITY))
             stack.enter_context(Slot.create(clip_slot(folder, name), CLIP_CAPACITY))
             self._camera_states[name] = stack.enter_context(Slot.create(state_slot(folder, name), STATE_CAPACITY))
         self._health_slot = stack.enter_context(Slot.create(health_slot(folder), HEALTH_CAPACITY))

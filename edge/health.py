@@ -42,6 +42,7 @@ class CameraHealth:
     drift_detail: str = ""
     dropped: int = 0
     inspected: int = 0
+    result_evaluation: str | None = None  # of the last inspection
     verdicts: dict[str, int] = field(default_factory=lambda: {v.name: 0 for v in Verdict if v is not Verdict.Undefined})
     defects: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
@@ -109,6 +110,7 @@ class CameraHealth:
         self.inspected += 1
         self.taken, self.ahead_since_s = result["frame"]["id"], None
         self.dropped = dropped
+        self.result_evaluation = result["result_evaluation"]
         self.verdicts[result["result_evaluation"]] += 1
         if result["result_evaluation"] == Verdict.NotOK.name:
             for region in result["regions"]:
@@ -130,6 +132,7 @@ class CameraHealth:
             "frames",
             "dropped",
             "inspected",
+            "result_evaluation",
             "restarts",
             "inference_s",
             "total_s",

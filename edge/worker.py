@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
-import numpy as np
 
 from edge import payload
 from edge.alert import AlertLife
@@ -24,34 +23,27 @@ from edge.evidence import EvidenceStore
 from edge.frame import Frame
 from edge.inspect import Inspector
 from edge.picture_check import PictureCheck
+from edge.preview import Preview
 from edge.segment import open_segmenter
 from edge.selftest import calibration_look, selftest
 from edge.slot import Slot
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     from edge.clock import Clock
     from edge.config import Config
     from edge.frame import Picture
     from edge.inspection import Event
-    from edge.mask import Mask
     from edge.segment import Segmenter
     from edge.slot import Snapshot
 
 log = logging.getLogger(__name__)
 
-VIEW_CAPACITY = 32 * 1024 * 1024
 _IDLE_S = 0.004
 _REST_S = 0.2
 """The same where pictures come from time to time only: nobody waits for a verdict, and a battery pays for each look."""
 _BEAT_S = 0.25
-
-
-def view_slot(runtime_dir: Path, camera: str) -> Path:
-    """Say where the dashboard finds what was last seen by `camera`."""
-    return runtime_dir / f"{camera}.view"
 
 
 def run_worker(config: Config, core: Connection, parent_pid: int) -> None:
@@ -121,7 +113,7 @@ class Station:
     segmenter: Segmenter
     clock: Clock
     _frames: Slot = field(init=False)
-    _view: Slot = field(init=False)
+    _preview: Preview = field(init=False)
     _inspector: Inspector = field(init=False)
     _alerts: AlertLife = field(init=False)
     _evidence: EvidenceStore = field(init=False)
@@ -133,7 +125,8 @@ class Station:
     def __post_init__(self) -> None:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
         self._frames = Slot(frame_slot(runtime_dir, self.name))
-        self._view = Slot(view_slot(runtime_dir, self.name))
+        told = {"labels": self.context.labels, "colours": self.colours, "defects": list(config.rules)}
+        self._preview = Preview(runtime_dir, self.name, told)
         self._last = self._frames.consumed
         check = PictureCheck(config.picture)
         self._inspector = Inspector(self.segmenter, self.context.labels, config.rules, check, self.clock)
@@ -146,6 +139,7 @@ class Station:
         """Inspect the newest frame if there is one; give whether there was."""
         snapshot = self._frames.newest(self._last)
         if snapshot is None:
+            self._preview.tend()
             return False
         self._frames.mark_consumed(snapshot.sequence)  # before the network: a picture that kills it is not tried again
         frame = _frame(self.name, snapshot)
@@ -158,17 +152,17 @@ class Station:
         self._last = snapshot.sequence
         chosen = self._burst.take(seen, frame.burst)
         if chosen is not None:
-            self._tell(core, chosen, frame.captured_mono_s)
+            result = self._tell(core, chosen, frame.captured_mono_s)
+            self._preview.offer(result, chosen.picture, chosen.mask, snapshot.intact)
         return True
 
-    def _tell(self, core: Told, seen: Seen, captured_mono_s: float) -> None:
+    def _tell(self, core: Told, seen: Seen, captured_mono_s: float) -> dict[str, Any]:
         events = self._alerts.step(seen.inspection, self.clock.monotonic_s())
         if any(event.type != "end" for event in events):
             events = self._keep_picture(events, seen.picture, captured_mono_s)
         wanted = self.config.mqtt is not None and self.config.mqtt.publish_images
         begins = wanted and any(event.type == "new" for event in events)
         result = payload.result(seen.inspection, self.context)
-        self._show(result, seen.small, seen.mask)
         core.send(
             {
                 "kind": "inspected",
@@ -179,6 +173,7 @@ class Station:
                 "image": thumbnail(seen.picture, seen.inspection) if begins else None,
             }
         )
+        return result
 
     def _keep_picture(self, events: list[Event], picture: Picture, captured_mono_s: float) -> list[Event]:
         seen = events[0].inspection
@@ -186,25 +181,6 @@ class Station:
         begins = any(event.type == "new" for event in events)
         clip = self._clips.ask(kept, captured_mono_s) if begins else None
         return [replace(event, evidence=kept, clip=clip) for event in events]
-
-    def _show(self, result: dict[str, Any], small: Picture, mask: Mask | None) -> None:
-        """Leave what was seen for the dashboard; a copy of two small pictures, whoever looks."""
-        nothing = np.zeros((1, 1), np.uint8)
-        planes = (
-            {"classes": nothing, "scores": nothing}
-            if mask is None
-            else {
-                "classes": mask.classes,
-                "scores": mask.scores,
-            }
-        )
-        meta = {
-            "result": result,
-            "labels": self.context.labels,
-            "colours": self.colours,
-            "defects": list(self.config.rules),
-        }
-        self._view.write(meta, {"picture": small, **planes})
 
 
 def _frame(camera: str, snapshot: Snapshot) -> Frame:
