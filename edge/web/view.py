@@ -72,7 +72,7 @@ class Seen:
             if not isinstance(self.pixels, Pair):
                 picture, classes = self.pixels
                 jpeg = _encode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-                self.pixels = Pair(jpeg, _encode(".png", classes, [cv2.IMWRITE_PNG_COMPRESSION, 1]))
+                self.pixels = Pair(jpeg, _encode(".png", classes, []))
             return self.pixels
 
 
