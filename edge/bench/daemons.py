@@ -91,13 +91,13 @@ def cameras(site: Site, source: str) -> list[Cameras]:
             daemon.wait_for(_SETTLED)
             began, ended = _watch(daemon, 2 * site.plan.window_s)
             memory = sum(daemon.memory_mb().values())
-        inspected = max(ended.inspected - began.inspected, 1)
+        seconds = ended.at_s - began.at_s
         found.append(
             Cameras(
                 cameras=count,
-                inspected_fps=inspected / (ended.at_s - began.at_s),
+                inspected_fps=(ended.inspected - began.inspected) / seconds,
                 dropped=ended.dropped - began.dropped,
-                cpu_ms_per_frame=1000 * (ended.all_cpu_s - began.all_cpu_s) / inspected,
+                cpu_ms_per_s=1000 * (ended.all_cpu_s - began.all_cpu_s) / seconds,
                 memory_mb=memory,
             )
         )

@@ -78,7 +78,7 @@ class Cameras:
     cameras: int
     inspected_fps: float
     dropped: int
-    cpu_ms_per_frame: float
+    cpu_ms_per_s: float  # of all processes
     memory_mb: float
 
 

@@ -45,7 +45,8 @@ def _sections(report: Report) -> Iterator[str]:
             "Through the running daemon; every alert is on the disk before it is sent. Median / 99 of 100.",
         )
     yield from _daemon(report)
-    yield from _growth(report)
+    if growth := "".join(_growth(report)):
+        yield f'<div class="pair">{growth}</div>'
     if report.notes:
         yield _section("Not measured", "".join(f"<p>{escape(note)}</p>" for note in report.notes))
     yield _section("Measured on", facts([*report.machine.items(), *report.model.items(), ("command", report.command)]))
@@ -115,6 +116,9 @@ def _daemon(report: Report) -> Iterator[str]:
     if report.throughput is not None:
         fast = {"bare runtime": report.throughput.bare_fps, "whole daemon": report.throughput.whole_fps}
         yield _section("Throughput", scroll("Throughput", bars("Frames a second", fast, "frames/s")))
+
+
+def _growth(report: Report) -> Iterator[str]:
     if report.viewers:
         xs = [one.viewers for one in report.viewers]
         series = {
@@ -123,14 +127,12 @@ def _daemon(report: Report) -> Iterator[str]:
         }
         note = f"A camera of 15 frames a second; each viewer got {report.viewers[-1].shown_fps:.1f} a second."
         yield _lines("Viewers", xs, series, "viewers", "% of a core", note)
-
-
-def _growth(report: Report) -> Iterator[str]:
     if report.cameras:
         xs = [one.cameras for one in report.cameras]
-        shown = f"{report.cameras[0].inspected_fps:.1f} frames a second each; {report.cameras[-1].dropped} dropped."
-        cpu = {"CPU per frame": [one.cpu_ms_per_frame for one in report.cameras]}
-        yield _lines("Cameras: CPU per frame", xs, cpu, "cameras", "ms", shown)
+        cpu = {"all processes": [one.cpu_ms_per_s / 10 for one in report.cameras]}
+        rates = ", ".join(f"{one.inspected_fps:.1f}" for one in report.cameras)
+        note = f"Frames inspected a second: {rates}; {sum(one.dropped for one in report.cameras)} dropped."
+        yield _lines("Cameras: CPU", xs, cpu, "cameras", "% of a core", note)
         memory = {"memory": [one.memory_mb for one in report.cameras]}
         yield _lines("Cameras: memory of all processes", xs, memory, "cameras", "MB")
     if report.regions:

@@ -65,13 +65,13 @@ def _growth(report: Report) -> Iterator[str]:
         )
     if report.cameras:
         yield table(
-            ("cameras", "frames/s", "dropped", "CPU ms per frame", "memory MB"),
+            ("cameras", "frames/s", "dropped", "CPU ms/s", "memory MB"),
             [
                 (
                     str(one.cameras),
                     f"{one.inspected_fps:.1f}",
                     str(one.dropped),
-                    f"{one.cpu_ms_per_frame:.2f}",
+                    f"{one.cpu_ms_per_s:.1f}",
                     f"{one.memory_mb:.0f}",
                 )
                 for one in report.cameras
