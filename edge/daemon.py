@@ -25,13 +25,14 @@ from edge.inspection import Verdict
 from edge.notify import notify, watchdog_interval_s
 from edge.orders import Orders
 from edge.outbox import Outbox
+from edge.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
 from edge.room import Room
 from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
 from edge.supervise import FORK, Supervised, share
 from edge.web.server import run_web
-from edge.worker import VIEW_CAPACITY, run_worker, view_slot
+from edge.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +58,7 @@ LEFT_S = 30.0
 MOST_AT_ONCE = 64
 """Messages taken together; their alerts share one commit."""
 LINGER_S = 0.02
-"""A commit waits so long for further alerts to share its flush."""
+"""So long after a commit the next one waits for others to share its flush; an alert that comes alone waits for none."""
 MOST_UNCOMMITTED = 256
 """Alerts held in memory while the disk fails; beyond that they are folded into counted summaries."""
 
@@ -77,6 +78,7 @@ class Daemon:
         self._worker_beat = 0.0
         self._worker_ready = False
         self._commit_at = 0.0
+        self._committed_mono_s = 0.0
         self._store: dict[str, Any] = {"epoch": None, "first_seq": 1, "last_seq": 0, "pending": 0}  # as last seen
         self._look: tuple[float, float, float] | None = None  # mean colour of the calibration set
         self._uncommitted: list[dict[str, Any]] = []
@@ -176,7 +178,7 @@ class Daemon:
             while len(messages) < MOST_AT_ONCE and wait([core], max(wait_s, 0.0)):
                 messages.append(core.recv())
                 if not until and messages[-1].get("alerts"):
-                    until = self._clock.monotonic_s() + LINGER_S
+                    until = self._committed_mono_s + LINGER_S
                 wait_s = until - self._clock.monotonic_s() if until else 0.0
         except (EOFError, OSError):  # the worker is gone, and perhaps in the middle of a word
             core.close()
@@ -201,6 +203,7 @@ class Daemon:
                 self._uncommitted = squeeze(self._uncommitted)
             return
         self._uncommitted = []
+        self._committed_mono_s = self._clock.monotonic_s()
         self._health.storage_detail = ""
         if self._sink:
             self._sink.wake()
@@ -378,6 +381,7 @@ class Daemon:
         for name in self._config.cameras:
             stack.enter_context(Slot.create(frame_slot(folder, name), FRAME_CAPACITY))
             stack.enter_context(Slot.create(view_slot(folder, name), VIEW_CAPACITY))
+            stack.enter_context(Slot.create(taken_slot(folder, name), TAKEN_CAPACITY))
             stack.enter_context(Slot.create(clip_slot(folder, name), CLIP_CAPACITY))
             self._camera_states[name] = stack.enter_context(Slot.create(state_slot(folder, name), STATE_CAPACITY))
         self._health_slot = stack.enter_context(Slot.create(health_slot(folder), HEALTH_CAPACITY))

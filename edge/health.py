@@ -48,6 +48,7 @@ class CameraHealth:
     missed: float = 0.0  # share of the last pictures that were dropped, or judged late
     behind: bool = False  # that share is more than a tenth
     inspected: int = 0
+    result_evaluation: str | None = None  # of the last inspection
     verdicts: dict[str, int] = field(default_factory=lambda: {v.name: 0 for v in Verdict if v is not Verdict.Undefined})
     defects: dict[str, int] = field(default_factory=dict)
     restarts: int = 0
@@ -118,6 +119,7 @@ class CameraHealth:
         self._keep_up(max(dropped - self.dropped, 0) + late, kept=not late)
         self.late += late
         self.dropped = dropped
+        self.result_evaluation = result["result_evaluation"]
         self.verdicts[result["result_evaluation"]] += 1
         if result["result_evaluation"] == Verdict.NotOK.name:
             for region in result["regions"]:
@@ -153,6 +155,7 @@ class CameraHealth:
             "late",
             "behind",
             "inspected",
+            "result_evaluation",
             "restarts",
             "inference_s",
             "total_s",

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import numpy as np
 
 from edge import payload
 from edge.alert import AlertLife
@@ -25,6 +24,7 @@ from edge.image import bgr, unpack
 from edge.inspect import Inspector
 from edge.lanes import Lanes
 from edge.picture_check import PictureCheck
+from edge.preview import Preview
 from edge.segment import open_segmenter
 from edge.selftest import calibration_look, selftest
 from edge.slot import Slot
@@ -34,31 +34,22 @@ from edge.tuning import keep_to, plan
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     from edge.camera_config import CameraConfig
     from edge.clock import Clock
     from edge.config import Config, RuleConfig
-    from edge.frame import Picture
     from edge.image import Image
     from edge.inspection import Event
     from edge.lanes import Told
-    from edge.mask import Mask
     from edge.segment import Segmenter
     from edge.slot import Snapshot
 
 log = logging.getLogger(__name__)
 
-VIEW_CAPACITY = 32 * 1024 * 1024
 _IDLE_S = 0.004
 _REST_S = 0.2
 """The same where pictures come from time to time only: nobody waits for a verdict, and a battery pays for each look."""
 _BEAT_S = 0.25
-
-
-def view_slot(runtime_dir: Path, camera: str) -> Path:
-    """Say where the dashboard finds what was last seen by `camera`."""
-    return runtime_dir / f"{camera}.view"
 
 
 def run_worker(config: Config, core: Connection) -> None:
@@ -112,6 +103,8 @@ def _inspect_for_ever(
             beaten = clock.monotonic_s()
             core.send({"kind": "beat"})
         if not lanes.turn():
+            for station in stations.values():
+                station.rest()
             lanes.rest(idle_s)
 
 
@@ -142,7 +135,7 @@ class Station:
     segmenter: Segmenter
     clock: Clock
     _frames: Slot = field(init=False)
-    _view: Slot = field(init=False)
+    _preview: Preview = field(init=False)
     _inspector: Inspector = field(init=False)
     _alerts: AlertLife = field(init=False)
     _evidence: EvidenceStore = field(init=False)
@@ -158,8 +151,9 @@ class Station:
     def __post_init__(self) -> None:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
         self._frames = Slot(frame_slot(runtime_dir, self.name))
-        self._view = Slot(view_slot(runtime_dir, self.name))
         self._frames.want(self.segmenter.width, self.segmenter.height)
+        told = {"labels": self.context.labels, "colours": self.colours, "defects": list(config.rules)}
+        self._preview = Preview(runtime_dir, self.name, told)
         self._last = self._frames.consumed
         self._check = PictureCheck(config.picture)
         self._thresholds = Thresholds(runtime_dir)
@@ -221,19 +215,23 @@ class Station:
             return
         chosen = self._burst.take(seen, taken.frame.burst)
         if chosen is not None:
-            self._tell(core, chosen, taken)
+            result = self._tell(core, chosen, taken)
+            self._preview.offer(result, chosen.picture, chosen.mask, lambda: taken.intact)
+
+    def rest(self) -> None:
+        """Show viewers that came late what was seen last."""
+        self._preview.tend()
 
     def _judge_by(self, rules: Mapping[str, RuleConfig]) -> Inspector:
         return Inspector(self.segmenter, self.context.labels, rules, self._check, self.clock)
 
-    def _tell(self, core: Told, seen: Seen, taken: Taken) -> None:
+    def _tell(self, core: Told, seen: Seen, taken: Taken) -> dict[str, Any]:
         events = self._alerts.step(seen.inspection, self.clock.monotonic_s())
         if any(event.type != "end" for event in events):
             events = self._keep_picture(events, seen.picture, taken.frame.captured_mono_s)
         wanted = self.config.mqtt is not None and self.config.mqtt.publish_images
         begins = wanted and any(event.type == "new" for event in events)
         result = payload.result(seen.inspection, taken.context)
-        self._show(result, seen.small, seen.mask)
         core.send(
             {
                 "kind": "inspected",
@@ -244,6 +242,7 @@ class Station:
                 "image": thumbnail(bgr(seen.picture), seen.inspection) if begins else None,
             }
         )
+        return result
 
     def _keep_picture(self, events: list[Event], picture: Image, captured_mono_s: float) -> list[Event]:
         seen = events[0].inspection
@@ -251,25 +250,6 @@ class Station:
         begins = any(event.type == "new" for event in events)
         clip = self._clips.ask(kept, captured_mono_s) if begins else None
         return [replace(event, evidence=kept, clip=clip) for event in events]
-
-    def _show(self, result: dict[str, Any], small: Picture, mask: Mask | None) -> None:
-        """Leave what was seen for the dashboard; a copy of two small pictures, whoever looks."""
-        nothing = np.zeros((1, 1), np.uint8)
-        planes = (
-            {"classes": nothing, "scores": nothing}
-            if mask is None
-            else {
-                "classes": mask.classes,
-                "scores": mask.scores,
-            }
-        )
-        meta = {
-            "result": result,
-            "labels": self.context.labels,
-            "colours": self.colours,
-            "defects": list(self.config.rules),
-        }
-        self._view.write(meta, {"picture": small, **planes})
 
 
 def _frame(camera: str, snapshot: Snapshot) -> Frame:

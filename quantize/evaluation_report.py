@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.errors import ConfigError
 from edge.frame import read_picture
+from edge.page import facts, key, page, scroll, table, tiles
 from models.annotation import IGNORE
 from models.metrics import iou
 from models.metrics.blobs import FALSE, FOUND, MISSED, OVERLAP
@@ -18,7 +19,6 @@ from quantize.charts import percent, rate_curves, reliability_diagram, severity_
 from quantize.evaluation_table import headlines, severity_span, singles, size_name, sizes, span
 from quantize.explanation import GRADIENT, explain_class, heated
 from quantize.overlay import WIDTH, Row, class_colour, data_uri, marked, overlay, shrunk, strip
-from quantize.page import facts, key, page, scroll, table, tiles
 from quantize.score import severity
 
 if TYPE_CHECKING:

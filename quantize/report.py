@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from edge.page import facts, key, page, table, tiles
 from models.metrics.blobs import OVERLAP
 from quantize.charts import MINUS, iou_bars, iou_curve, layer_bars, percent, severity_scatter, signed
 from quantize.gallery import DIFFERENCE, gallery
 from quantize.overlay import class_colour, strip
-from quantize.page import facts, key, page, table, tiles
 from quantize.score import focus_iou, severity
 from quantize.sensitivity import ranked
 

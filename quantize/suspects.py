@@ -9,11 +9,11 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.frame import read_picture
+from edge.page import facts, page
 from edge.prepare import prepare
 from models.anomaly import lead
 from models.whole_file import whole_file
 from quantize.overlay import Row, data_uri, shrunk, strip
-from quantize.page import facts, page
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,15 +7,20 @@ import logging
 import os
 import shutil
 import socket
+import time
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from edge.child import become_child
 from edge.errors import BrokerError
+from edge.supervise import SPAWN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+_START_S = 20.0
 NOTES = {"mosquitto": "MQTT 5", "amqtt": "speaks MQTT 3.1.1 only, so that is what the device falls back to"}
 _PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
@@ -30,6 +35,24 @@ def choose_broker(wanted: str | None = None) -> str:
     if not here[kind]:
         raise BrokerError(f"broker: {kind} is not here: apt install mosquitto, or pip install 'edgeloupe[demo]'")
     return kind
+
+
+@contextmanager
+def running_broker(kind: str, folder: Path) -> Iterator[int]:
+    """Run a broker in a process of its own and give its port. Raises BrokerError when it does not start."""
+    port = free_port()
+    process = SPAWN.Process(target=run_broker, args=(kind, port, folder), name="broker", daemon=True)
+    process.start()
+    try:
+        deadline = time.monotonic() + _START_S
+        while not answers(port):
+            if not process.is_alive() or time.monotonic() > deadline:
+                raise BrokerError(f"broker: {kind} did not start on port {port}: try again, or install mosquitto")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.join(5.0)
 
 
 def run_broker(kind: str, port: int, folder: Path) -> None:

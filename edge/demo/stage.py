@@ -17,15 +17,12 @@ from edge.child import log_to_stderr
 from edge.consume import Consumer
 from edge.daemon import Daemon
 from edge.demo.appliance import demo_config
-from edge.demo.broker import NOTES, answers, choose_broker, free_port, run_broker
-from edge.errors import BrokerError
-from edge.supervise import SPAWN
+from edge.demo.broker import NOTES, answers, choose_broker, running_broker
 
 if TYPE_CHECKING:
     from edge.config import Config
 
 _USUAL_PORT = 8080
-_BROKER_S = 20.0
 
 
 class Stage:
@@ -45,7 +42,9 @@ class Stage:
         began = time.monotonic()
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgeloupe-demo-")))
-            broker_port = self._start_broker(stack, folder)
+            kind = choose_broker(self._broker)
+            broker_port = stack.enter_context(running_broker(kind, folder))
+            _say(f"broker: {kind} on 127.0.0.1:{broker_port}, {NOTES[kind]}")
             port = self._port if self._port is not None else (0 if answers(_USUAL_PORT) else _USUAL_PORT)
             config = demo_config(folder, source=self._source, broker_port=broker_port, web_port=port)
             daemon = Daemon(config)
@@ -62,20 +61,6 @@ class Stage:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not cut the end short
             _say("stopping")
         _say("stopped; nothing was left behind")
-
-    def _start_broker(self, stack: ExitStack, folder: Path) -> int:
-        kind, port = choose_broker(self._broker), free_port()
-        _say(f"broker: {kind} on 127.0.0.1:{port}, {NOTES[kind]}")
-        broker = SPAWN.Process(target=run_broker, args=(kind, port, folder), name="broker", daemon=True)
-        broker.start()
-        stack.callback(broker.join, 5.0)
-        stack.callback(broker.terminate)
-        deadline = time.monotonic() + _BROKER_S
-        while not answers(port):
-            if not broker.is_alive() or time.monotonic() > deadline:
-                raise BrokerError(f"broker: {kind} did not start on port {port}: try again, or install mosquitto")
-            time.sleep(0.05)
-        return port
 
     def _tell(self, config: Config, began: float) -> None:
         """Tell where the dashboard is, then each alert as a subscriber sees it."""

@@ -81,7 +81,7 @@ def latest(name: str, state: State) -> dict[str, Any]:
 
 @api.get("/cameras/{name}/picture.jpg", response_class=Response)
 def picture(seen: Annotated[Seen, Depends(_to_show)]) -> Response:
-    """Give a picture as the network saw it; when `sequence` is gone the newest. X-Sequence says which it is."""
+    """Give a picture, at most 640 pixels wide or high; the newest when `sequence` is gone: X-Sequence says which."""
     return Response(seen.pair().jpeg, headers=_FRESH | _sequence(seen), media_type="image/jpeg")
 
 
@@ -124,11 +124,12 @@ def evidence(path: str, state: State, width: Literal["160", "320", "640"] | None
 async def stream(
     request: Request,
     camera: Annotated[str | None, Query(description="frames of this camera only")] = None,
+    pictures: Annotated[bool, Query(description="frames with `picture` (JPEG) and `mask` (PNG) in base64")] = False,  # noqa: FBT002 - a query's default
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Push events: `frame` (newest wins), `alert` (none left out), `health`, `missed` (too many: read the list)."""
     live: Live = request.app.state.live
-    events = live.events(Viewer(camera=camera, after=_alert_number(last_event_id)))
+    events = live.events(Viewer(camera=camera, pictures=pictures, after=_alert_number(last_event_id)))
     return StreamingResponse(events, media_type="text/event-stream", headers=_FRESH | {"x-accel-buffering": "no"})
 
 

@@ -1,4 +1,4 @@
-"""Attached: the reading end of a slot that may not exist yet and whose writer may be replaced."""
+"""Attached: an end of a slot that may not exist yet and whose writer may be replaced."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Attached:
     `generation` counts how often the numbers began anew: sequences compare only within one generation.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = True) -> None:
         self.path = path
+        self._read_only = read_only
         self.generation = 0
         self._slot: Slot | None = None
         self._file: tuple[int, int, int] | None = None
@@ -41,6 +42,12 @@ class Attached:
             self._last = snapshot.sequence
         return snapshot
 
+    def mark_consumed(self, sequence: int) -> None:
+        """Tell the slot's writer that `sequence` is done with; nothing happens where there is no slot."""
+        slot = self._attach()
+        if slot is not None:
+            slot.mark_consumed(sequence)
+
     def close(self) -> None:
         """Let go of the slot; the next call of `newest` takes hold of it again."""
         if self._slot is not None:
@@ -58,7 +65,7 @@ class Attached:
             return self._slot
         self.close()
         with contextlib.suppress(OSError, ValueError, struct.error):  # gone again, or not whole yet
-            self._slot = Slot(self.path, read_only=True)
+            self._slot = Slot(self.path, read_only=self._read_only)
             self._file = file
             self._last = 0
             self.generation += 1

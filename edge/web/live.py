@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from base64 import b64encode
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from edge.web.alert_log import Alert
     from edge.web.core_health import Told
     from edge.web.state import WebState
+    from edge.web.view import Seen
 
 log = logging.getLogger(__name__)
 
-FRAME_S, ALERT_S, HEALTH_S = 0.08, 0.5, 1.0
+FRAME_S, ALERT_S, HEALTH_S = 1 / 15, 0.5, 1.0
 """How often each source is looked at; frames in between are not shown."""
 _ALERTS_WAITING = 200
 _ALERTS_READ = 50
@@ -31,6 +33,7 @@ class Viewer:
     """One open stream. Frames and health: newest wins. Alerts wait; when too many wait, it is told to read the list."""
 
     camera: str | None  # None: all
+    pictures: bool = False  # frames come with picture and mask
     after: tuple[str, int] | None = None  # the last alert it had before it lost its connection
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _newest: dict[str, str] = field(default_factory=dict)  # by kind and camera
@@ -70,7 +73,7 @@ class Live:
         self._state = state
         self._viewers: set[Viewer] = set()
         self._poll: asyncio.Task[None] | None = None
-        self._sent: dict[str, int] = {}  # number of the last frame by camera
+        self._sent: dict[str, int] = {}  # number of the last frame by camera; a fresh one for each who comes
         self._next_health = 0.0
         self._last_alert: tuple[str, int] | None = None
         self._closing = False
@@ -101,7 +104,7 @@ class Live:
 
     def _enter(self, viewer: Viewer) -> None:
         self._viewers.add(viewer)
-        self._sent.clear()  # the newest of everything once more, with its age as it is now
+        self._sent = {}  # the newest of everything once more, with its age as it is now
         self._next_health = 0.0
         if self._poll is None:
             self._last_alert = None
@@ -126,6 +129,7 @@ class Live:
     async def _poll_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         next_alert = 0.0
+        next_frame = loop.time()
         while True:
             now = loop.time()
             try:
@@ -139,25 +143,30 @@ class Live:
             except Exception:
                 log.exception("a live source can't be read; trying again")
                 await asyncio.sleep(HEALTH_S)
-            await asyncio.sleep(FRAME_S)
+            next_frame = max(next_frame + FRAME_S, loop.time())
+            await asyncio.sleep(next_frame - loop.time())
 
     async def _poll_frames(self) -> None:
-        wanted = {viewer.camera for viewer in self._viewers}
-        found = await asyncio.to_thread(self._new_frames, wanted)
-        for camera, event in found.items():
+        """Write each new frame once for all viewers: with picture and mask, and without."""
+        wanted = {(viewer.camera, viewer.pictures) for viewer in self._viewers}
+        found = await asyncio.to_thread(self._new_frames, wanted, self._sent)
+        for (camera, pictures), event in found.items():
             for viewer in self._viewers:
-                if viewer.camera in (None, camera):
+                if viewer.camera in (None, camera) and viewer.pictures == pictures:
                     viewer.put(f"frame {camera}", event)
 
-    def _new_frames(self, wanted: set[str | None]) -> dict[str, str]:
+    def _new_frames(self, wanted: set[tuple[str | None, bool]], sent: dict[str, int]) -> dict[tuple[str, bool], str]:
         told = self._state.health.read()
-        cameras = self._state.cameras(told) if None in wanted else [name for name in wanted if name]
+        named = {camera for camera, _ in wanted}
         events = {}
-        for camera in cameras:
+        for camera in self._state.cameras(told) if None in named else [name for name in named if name]:
             seen = self._state.views.latest(camera)
-            if seen is not None and self._sent.get(camera) != seen.sequence:
-                self._sent[camera] = seen.sequence
-                events[camera] = sse("frame", self._state.shown(camera, seen, told))
+            if seen is None or sent.get(camera) == seen.sequence:
+                continue
+            sent[camera] = seen.sequence
+            shown = self._state.shown(camera, seen, told)
+            for pictures in {with_them for name, with_them in wanted if name in (None, camera)}:
+                events[camera, pictures] = sse("frame", shown | (_pictures(seen) if pictures else {}))
         return events
 
     async def _poll_health(self) -> None:
@@ -197,6 +206,12 @@ def sse(event: str, data: object, event_id: str | None = None) -> str:
     """Write one server-sent event."""
     head = f"id: {event_id}\n" if event_id else ""
     return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+
+
+def _pictures(seen: Seen) -> dict[str, str]:
+    """Write picture (JPEG) and mask (grey PNG, class indices) in base64, encoded once whoever asks."""
+    jpeg, png = seen.pair()
+    return {"picture": b64encode(jpeg).decode(), "mask": b64encode(png).decode()}
 
 
 def _alert_event(alert: Alert) -> str:

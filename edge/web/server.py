@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ADDRESS_FILE = "web.json"
+_TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; a name in `socket` from Python 3.12 on
+_UNSENT_BYTES = 64 << 10
+"""So much waits in the system for a slow line: what waits here can still be replaced by what is newer."""
 _NICER = 5
 """The web process gives way to the inspection."""
 
@@ -85,6 +88,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         listener.bind((host, port))
         listener.listen()
     except OSError as error:

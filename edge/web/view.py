@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 
+from edge.preview import taken_slot, view_slot
 from edge.web.attached import Attached
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ KEPT, KEPT_ASKED = 6, 32
 """So many of the last frames are kept, and of those somebody asked for: the mask is asked for after the picture."""
 _CAMERA = re.compile(r"[a-z0-9_-]{1,40}")
 _TRIES = 3
+_OLD_S, _PATIENCE_S, _LOOK_S = 0.3, 0.3, 0.005
+"""A view older than the first, found after nobody looked for as long, was left for the last viewer: the inspection is
+given so long to leave what it has now."""
 
 
 class Pair(NamedTuple):
@@ -41,7 +45,7 @@ class Pair(NamedTuple):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Seen:
-    """One inspected frame: its result, the picture the network saw, and the class of every pixel of its output."""
+    """One inspected frame: its result, the picture at reduced size, and the class of every pixel of the mask."""
 
     sequence: int
     meta: dict[str, Any]
@@ -68,17 +72,19 @@ class Seen:
             if not isinstance(self.pixels, Pair):
                 picture, classes = self.pixels
                 jpeg = _encode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-                self.pixels = Pair(jpeg, _encode(".png", classes, [cv2.IMWRITE_PNG_COMPRESSION, 1]))
+                self.pixels = Pair(jpeg, _encode(".png", classes, []))
             return self.pixels
 
 
 class View:
     """What one camera saw last. Safe to share between threads."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._slot = Attached(path)
+    def __init__(self, runtime_dir: Path, camera: str, clock: Clock) -> None:
+        self._slot = Attached(view_slot(runtime_dir, camera))
+        self._taken = Attached(taken_slot(runtime_dir, camera), read_only=False)
         self._clock = clock
         self._lock = threading.Lock()
+        self._looked_mono_s = 0.0
         self._kept: deque[Seen] = deque(maxlen=KEPT)
         self._asked: deque[Seen] = deque(maxlen=KEPT_ASKED)
 
@@ -100,6 +106,16 @@ class View:
             return seen
 
     def _refresh(self) -> None:
+        now = self._clock.monotonic_s()
+        watched, self._looked_mono_s = now - self._looked_mono_s < _OLD_S, now
+        if not self._take() or watched or self._kept[-1].age_s(self._clock) < _OLD_S:
+            return
+        until = time.monotonic() + _PATIENCE_S
+        while not self._take() and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+
+    def _take(self) -> bool:
+        """Take the view that lies here, if it is a new one, and ask for the next; say whether it was."""
         after = self._kept[-1].sequence if self._kept else 0
         for attempt in range(_TRIES):
             generation = self._slot.generation
@@ -108,12 +124,14 @@ class View:
                 self._kept.clear()
                 self._asked.clear()
             if snapshot is None:
-                return
+                return False
             seen = self._copy(snapshot)
             if snapshot.intact():
                 self._kept.append(seen)
-                return
+                self._taken.mark_consumed(seen.sequence)
+                return True
             time.sleep(0.001 * attempt)  # overtaken while copying: take the next one
+        return False
 
     def _copy(self, snapshot: Snapshot) -> Seen:
         pixels = snapshot.arrays["picture"].copy(), snapshot.arrays["classes"].copy()
@@ -147,11 +165,10 @@ class Views:
         return view.to_show(sequence) if view else None
 
     def _view(self, camera: str) -> View | None:
-        path = self._runtime_dir / f"{camera}.view"
         with self._lock:
             view = self._views.get(camera)
-            if view is None and _CAMERA.fullmatch(camera) and path.is_file():
-                view = self._views[camera] = View(path, self._clock)
+            if view is None and _CAMERA.fullmatch(camera) and view_slot(self._runtime_dir, camera).is_file():
+                view = self._views[camera] = View(self._runtime_dir, camera, self._clock)
             return view
 
 

@@ -16,10 +16,11 @@ from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.lanes import Lanes
+from edge.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.runtimes import scripted
 from edge.segment import Segmenter
 from edge.slot import Slot
-from edge.worker import Station, Taken, view_slot
+from edge.worker import Station, Taken
 from tests.soak import frames
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Place:
         self.slots = {name: Slot.create(frame_slot(folder, name), 1 << 20) for name in cameras}
         for name in cameras:
             Slot.create(view_slot(folder, name), 1 << 20).close()
+            Slot.create(taken_slot(folder, name), TAKEN_CAPACITY).close()
             Slot.create(clip_slot(folder, name), CLIP_CAPACITY).close()
         context = payload.Context.of(open_bundle(bundle), None, device="d", rules=self.config.rules)
         segmenter = Segmenter(Network(bundle, meanwhile), width=160, height=120)

@@ -21,9 +21,10 @@ from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.evidence import EvidenceStore
 from edge.outbox import Outbox
+from edge.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.slot import Slot
 from edge.supervise import FORK, Supervised, share
-from edge.worker import run_worker, view_slot
+from edge.worker import run_worker
 from tests.scripted import make_bundle
 from tests.soak.command import command
 
@@ -84,6 +85,7 @@ def run(frames: int, folder: Path, *, lanes: int = 2) -> Figures:
     for name in CAMERAS:
         for path, capacity in ((frame_slot(folder, name), 1 << 20), (view_slot(folder, name), 1 << 20)):
             Slot.create(path, capacity).close()
+        Slot.create(taken_slot(folder, name), TAKEN_CAPACITY).close()
         Slot.create(clip_slot(folder, name), CLIP_CAPACITY).close()
     ours, theirs = FORK.Pipe(duplex=False)
     share(camera.source for camera in config.cameras.values())

@@ -132,6 +132,7 @@ function wireWall() {
 wireTheme(byId("theme"));
 wireOverlay();
 wireWall();
-document.addEventListener("visibilitychange", () => !document.hidden && frame && picture.show(frame));
+// Pictures don't come to a page that nobody sees; the last one would look live on return.
+document.addEventListener("visibilitychange", () => document.hidden && picture.clear());
 stream.watch(chosen);
 setInterval(tick, TICK_MS);

@@ -1,4 +1,4 @@
-// The live picture: fetches picture and mask of the same frame and composes them; newest wins, one request at a time.
+// The live picture: decodes picture and mask, which come with their frame, and composes them; newest wins.
 import { colourOf } from "./format.js";
 
 const OTHERS = 0.45; // classes that are no defect are drawn fainter by this factor
@@ -11,7 +11,8 @@ export class LivePicture {
   #tint = document.createElement("canvas");
   #wanted = null;
   #busy = false;
-  #shown = null; // { frame, picture, indices }
+  #cleared = 0; // how often: what was being decoded then is shown no more
+  #shown = null; // { frame, picture, indices }; of one frame, always
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -20,11 +21,13 @@ export class LivePicture {
   }
 
   show(frame) {
+    if (!frame.picture) return; // of a page that nobody saw
     this.#wanted = frame;
-    if (!this.#busy && !document.hidden) this.#load();
+    if (!this.#busy) this.#load();
   }
 
   clear() {
+    this.#cleared += 1;
     this.#wanted = null;
     this.#shown = null;
     this.draw();
@@ -36,14 +39,13 @@ export class LivePicture {
       while (this.#wanted) {
         const frame = this.#wanted;
         this.#wanted = null;
-        const got = await fetchPair(frame);
-        if (!this.#wanted || this.#wanted.camera === frame.camera) {
-          this.#shown = { frame, ...got };
+        const cleared = this.#cleared;
+        const [picture, mask] = await Promise.all([decode(frame.picture, "image/jpeg"), decode(frame.mask, "image/png")]);
+        if (cleared === this.#cleared) {
+          this.#shown = { frame, picture, indices: readIndices(mask) };
           this.draw();
         }
       }
-    } catch {
-      // the device went away meanwhile; the banner tells
     } finally {
       this.#busy = false;
     }
@@ -55,14 +57,14 @@ export class LivePicture {
       this.#canvas.width = width;
       this.#canvas.height = height;
     }
-    this.#canvas.dataset.sequence = this.#shown?.sequence ?? "";
+    this.#canvas.dataset.sequence = this.#shown?.frame.sequence ?? "";
     if (!this.#shown) {
       this.#context.clearRect(0, 0, width, height);
       return;
     }
     this.#context.imageSmoothingQuality = "high";
     this.#context.drawImage(this.#shown.picture, 0, 0, width, height);
-    if (this.overlay && this.#shown.indices) {
+    if (this.overlay) {
       this.#paintTint();
       this.#context.globalAlpha = this.opacity;
       this.#context.drawImage(this.#tint, 0, 0, width, height);
@@ -103,22 +105,10 @@ function tintTable({ labels, colours, defects }) {
   return table;
 }
 
-async function fetchPair(frame) {
-  const [picture, mask] = await Promise.all([
-    fetchImage(`api/v1/cameras/${frame.camera}/picture.jpg?sequence=${frame.sequence}`),
-    fetchImage(`api/v1/cameras/${frame.camera}/mask.png?sequence=${frame.sequence}`),
-  ]);
-  // On a slow line the picture may be newer than asked for; a mask of another frame is never laid over it.
-  const sequence = picture.sequence;
-  return { picture: picture.image, sequence, indices: mask.sequence === sequence ? readIndices(mask.image) : null };
-}
-
-async function fetchImage(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+function decode(base64, type) {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   // without colour conversion: the mask's values are indices
-  const image = await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
-  return { image, sequence: response.headers.get("x-sequence") };
+  return createImageBitmap(new Blob([bytes], { type }), { colorSpaceConversion: "none" });
 }
 
 function readIndices(image) {

@@ -1,4 +1,5 @@
-// The device's event stream: opened again whenever it breaks; silence counts as broken.
+// The device's event stream: opened again whenever it breaks; silence counts as broken. Pictures come only while the
+// page is seen.
 const SILENT_MS = 4000;
 const REOPEN_MS = 1500;
 
@@ -12,6 +13,7 @@ export class Stream {
   constructor(handlers) {
     this.#handlers = handlers;
     setInterval(() => this.#watch(), 500);
+    document.addEventListener("visibilitychange", () => this.#source && this.#open());
   }
 
   watch(camera) {
@@ -29,8 +31,8 @@ export class Stream {
 
   #open() {
     this.#source?.close();
-    const query = this.#camera ? `?camera=${encodeURIComponent(this.#camera)}` : "";
-    const source = new EventSource(`api/v1/stream${query}`);
+    const query = new URLSearchParams({ pictures: !document.hidden, ...(this.#camera && { camera: this.#camera }) });
+    const source = new EventSource(`api/v1/stream?${query}`);
     this.#source = source;
     this.openedAt = performance.now();
     source.addEventListener("open", () => this.#handlers.opened());

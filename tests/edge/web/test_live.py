@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 from edge.clock import SystemClock
 from edge.outbox import OutboxReader
 from edge.web.core_health import CoreHealth
 from edge.web.fake import FakeDevice
-from edge.web.live import Live, Viewer
+from edge.web.live import FRAME_S, Live, Viewer
 from edge.web.state import WebState
 from edge.web.view import Views
 
@@ -71,6 +73,34 @@ def test_frames_of_other_cameras_stay_away(client: httpx.Client, make_device: Ca
             if kind == "health" and seen:
                 break
     assert set(seen) == {"right"}
+
+
+def test_frames_come_with_picture_and_mask_for_those_who_ask(client: httpx.Client, device: FakeDevice) -> None:
+    device.show("belt", lesions=2)
+    device.tell()
+    with client.stream("GET", "/api/v1/stream?pictures=true") as response:
+        frame, _ = first(response, "frame")
+    assert b64decode(frame["picture"]) == client.get("/api/v1/cameras/belt/picture.jpg?sequence=1").content
+    assert b64decode(frame["mask"]) == client.get("/api/v1/cameras/belt/mask.png?sequence=1").content
+    with client.stream("GET", "/api/v1/stream") as response:
+        bare, _ = first(response, "frame")
+    assert frame.keys() - bare.keys() == {"picture", "mask"}
+
+
+def test_a_viewer_on_a_slow_line_is_not_sent_what_is_old(url: str, device: FakeDevice) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    shown = 60
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect((host, int(port)))
+        line.sendall(f"GET /api/v1/stream?pictures=true HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        for _ in range(shown):  # and nothing is read meanwhile
+            device.show("belt", lesions=2)
+            time.sleep(1.2 * FRAME_S)
+        read = b""
+        while f'"sequence":{shown},'.encode() not in read:
+            read += line.recv(1 << 16)
+    assert read.count(b"event: frame") < shown / 2
 
 
 def test_an_old_frame_comes_with_its_age(client: httpx.Client, device: FakeDevice) -> None:

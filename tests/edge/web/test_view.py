@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from edge.clock import FakeClock
+from edge.clock import FakeClock, SystemClock, rfc3339
+from edge.preview import TAKEN_CAPACITY, Preview, taken_slot, view_slot
+from edge.slot import Slot
 from edge.web.fake import FakeDevice, draw
 from edge.web.view import KEPT, Views
+from tests.brokers import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,3 +124,30 @@ def test_a_name_that_is_no_camera_leads_nowhere(tmp_path: Path) -> None:
     views = Views(tmp_path / "run", FakeClock())
     assert views.latest("../secret") is None
     assert Views(tmp_path, FakeClock()).latest("secret") is None
+
+
+def tend(preview: Preview, stop: threading.Event) -> None:
+    while not stop.wait(0.001):
+        preview.tend()
+
+
+def seen_at(number: int, captured_at: float) -> dict[str, Any]:
+    return {"number": number, "frame": {"captured_at": rfc3339(captured_at), "age_s": 0.01}}
+
+
+def test_whoever_looks_again_gets_what_is_seen_now_and_not_what_was_left_for_the_last(tmp_path: Path) -> None:
+    picture = np.zeros((90, 160, 3), np.uint8)
+    with Slot.create(view_slot(tmp_path, "belt"), 1 << 20), Slot.create(taken_slot(tmp_path, "belt"), TAKEN_CAPACITY):
+        preview = Preview(tmp_path, "belt", {})
+        preview.offer(seen_at(1, time.time() - 60), picture, None, lambda: True)
+        preview.offer(seen_at(2, time.time()), picture, None, lambda: True)
+        stop = threading.Event()
+        worker = threading.Thread(target=tend, args=(preview, stop))
+        worker.start()
+        views = Views(tmp_path, SystemClock())
+        try:
+            until(lambda: (seen := views.latest("belt")) is not None and seen.result["number"] == 2)
+        finally:
+            stop.set()
+            worker.join()
+        assert views.latest("belt") is views.to_show("belt", 2)

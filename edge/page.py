@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-def page(title: str, body: str) -> str:
-    """Give the page, light or dark as the reader's system is; `body` is HTML."""
-    style = files("quantize").joinpath("report.css").read_text(encoding="utf-8")
+def page(title: str, body: str, style: str = "") -> str:
+    """Give the page, light or dark as the reader's system is; `body` is HTML, `style` more of a style sheet."""
+    style = files("edge").joinpath("report.css").read_text(encoding="utf-8") + style
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -1,0 +1,208 @@
+"""Rig: the worker's own code on one camera, and behind it what the core does with each frame, in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from edge import payload
+from edge.camera_config import CameraConfig
+from edge.capture import FRAME_CAPACITY, frame_slot
+from edge.clip import CLIP_CAPACITY, clip_slot
+from edge.clock import SystemClock
+from edge.config import RuleConfig
+from edge.errors import BrokerError, EdgeloupeError
+from edge.image import pack
+from edge.outbox import Outbox
+from edge.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
+from edge.segment import Segmenter
+from edge.sinks.mqtt import MqttSink
+from edge.slot import Slot
+from edge.worker import Station
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+    from edge.bench.site import Site
+    from edge.config import Config
+    from edge.frame import Picture
+    from edge.image import Image
+    from edge.mask import Mask, Plane
+
+_CAMERA = "bench"
+_PATIENCE_S = 20.0
+
+
+class Painted(Segmenter):
+    """Runs a network, and then has its mask hold so many objects: each network has the same to do afterwards."""
+
+    def __init__(self, inner: Segmenter, class_id: int, objects: int) -> None:
+        self._inner, self._class_id, self._objects = inner, class_id, objects
+        self._drawn: Plane | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def prepare(self, picture: Image) -> Picture:
+        """Leave it to the network's own."""
+        return self._inner.prepare(picture)
+
+    def infer(self, prepared: Picture, frame_width: int, frame_height: int) -> Mask:
+        """Run the network and give a mask of its size."""
+        mask = self._inner.infer(prepared, frame_width, frame_height)
+        if self._drawn is None:
+            self._drawn = draw(mask.classes.shape[0], mask.classes.shape[1], self._objects) * np.uint8(self._class_id)
+        return replace(mask, classes=self._drawn, scores=np.full_like(self._drawn, 255), borders=None)
+
+
+def draw(height: int, width: int, objects: int) -> Plane:
+    """Draw so many squares, a quarter of the plane in all, as far as they stay apart; 1 inside, 0 elsewhere."""
+    plane = np.zeros((height, width), np.uint8)
+    columns = max(int(np.ceil(np.sqrt(objects))), 1)
+    side = max(min(height, width) // columns // 2, 1)
+    for number in range(objects):
+        row, column = divmod(number, columns)
+        top, left = row * height // columns, column * width // columns
+        plane[top : top + side, left : left + side] = 1
+    return plane
+
+
+class Core:
+    """Takes the worker's messages out of a pipe, commits one alert for each frame, and has MQTT send it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._ours, self._theirs = Pipe(duplex=False)
+        self._handled = threading.Semaphore(0)
+        self._stack = ExitStack()
+        self._error: EdgeloupeError | None = None
+        self.cpu_s: list[float] = []  # per frame: pipe and commit
+        self.commits_s: list[float] = []
+
+    def __enter__(self) -> Self:
+        """Open outbox and broker. Raises OutboxError, BrokerError."""
+        thread = threading.Thread(target=self._run, name="bench core", daemon=True)
+        thread.start()
+        self._stack.callback(self._ours.close)
+        self._stack.callback(thread.join)
+        self._stack.callback(self._theirs.close)
+        self._wait()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Pass a message on as the worker does, and wait until it is committed."""
+        self._theirs.send(message)
+        self._wait()
+
+    def settle(self) -> None:
+        """Wait until the broker has everything. Raises BrokerError."""
+        until = time.monotonic() + _PATIENCE_S
+        while self.sink.status()["published"] < len(self.commits_s):
+            if time.monotonic() > until:
+                raise BrokerError(f"broker: took no alerts: {self.sink.status()['detail']}")
+            time.sleep(0.001)
+
+    def _wait(self) -> None:
+        self._handled.acquire()
+        if self._error is not None:
+            self._stack.close()
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._open()
+        except EdgeloupeError as error:
+            self._error = error
+            self._handled.release()
+
+    def _open(self) -> None:
+        path = self._config.storage.state_dir / "outbox.sqlite"
+        clock, mqtt = SystemClock(), self._config.mqtt
+        if mqtt is None:
+            return
+        with (
+            Outbox(path, clock) as outbox,
+            MqttSink(mqtt, device="bench", cameras=[_CAMERA], outbox_path=path, clock=clock) as self.sink,
+        ):
+            self._handled.release()
+            self._serve(self._ours, outbox)
+
+    def _serve(self, connection: Connection, outbox: Outbox) -> None:
+        while True:
+            try:
+                message = connection.recv()
+            except (EOFError, OSError):
+                return
+            began, cpu = time.perf_counter(), time.thread_time()
+            result = message["result"]
+            outbox.commit([{**result, "type": "update", "alert_id": "bench", "evidence": None, "clip": None}])
+            self.commits_s.append(time.perf_counter() - began)
+            self.cpu_s.append(time.thread_time() - cpu)
+            self.sink.set_verdict(_CAMERA, result["result_evaluation"])
+            self.sink.wake()
+            self._handled.release()
+
+
+@dataclass(slots=True)
+class Rig:
+    """One station on frames that are handed to it."""
+
+    station: Station
+    core: Core
+    frames: Slot
+    segmenter: Segmenter  # bare
+    results: list[dict[str, Any]] = field(default_factory=list)
+    shared_s: list[tuple[float, float]] = field(default_factory=list)  # CPU, wall
+    _clock: SystemClock = field(default_factory=SystemClock)
+
+    def put(self, picture: Image) -> None:
+        """Lay a frame where a camera's process lays it."""
+        began, cpu = time.perf_counter(), time.thread_time()
+        now = self._clock.monotonic_s()
+        meta = {"id": self.frames.latest + 1, "captured_at": self._clock.wall_s(), "captured_mono_s": now}
+        words, arrays = pack(picture)
+        self.frames.write({**meta, "simulated": True, "image": words}, arrays)
+        self.shared_s.append((time.thread_time() - cpu, time.perf_counter() - began))
+
+    def take(self) -> None:
+        """Inspect it, tell the core, and wait until it is committed."""
+        self.station.take(self)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Take what the station says."""
+        self.results.append(message["result"])
+        self.core.send(message)
+
+
+@contextmanager
+def open_rig(site: Site, segmenter: Segmenter, objects: int) -> Iterator[Rig]:
+    """Make a rig whose masks hold so many objects. Raises BundleError, OutboxError."""
+    manifest = site.bundle.manifest
+    tolerated = {manifest.focus: RuleConfig(min_score=0.0, max_share=1.0)}  # alerts are made here, one a frame
+    config = site.config("rig", {_CAMERA: CameraConfig(source="file:bench")}).model_copy(update={"rules": tolerated})
+    folder = config.storage.runtime_dir
+    context = payload.Context.of(site.bundle, None, device="bench", rules=config.rules)
+    with ExitStack() as stack:
+        stack.enter_context(Slot.create(view_slot(folder, _CAMERA), VIEW_CAPACITY))
+        stack.enter_context(Slot.create(taken_slot(folder, _CAMERA), TAKEN_CAPACITY))
+        stack.enter_context(Slot.create(clip_slot(folder, _CAMERA), CLIP_CAPACITY))
+        frames = stack.enter_context(Slot.create(frame_slot(folder, _CAMERA), FRAME_CAPACITY))
+        station = Station(
+            name=_CAMERA,
+            config=config,
+            context=context,
+            colours=[one.colour for one in manifest.classes],
+            segmenter=Painted(segmenter, manifest.focus_id, objects),
+            clock=SystemClock(),
+        )
+        yield Rig(station, stack.enter_context(Core(config)), frames, segmenter)
