@@ -141,7 +141,7 @@ class Station:
     _evidence: EvidenceStore = field(init=False)
     _last: int = field(init=False)
     _next: Snapshot | None = field(init=False, default=None)  # looked at already, not taken yet
-    _slow: bool = field(init=False, default=False)  # the camera came round before a picture was inspected
+    _slow: bool = field(init=False, default=False)  # the camera came round before the last picture was inspected
     _dropped: int = field(init=False, default=0)
     _burst: Burst = field(init=False)
     _check: PictureCheck = field(init=False)
@@ -209,9 +209,9 @@ class Station:
 
     def finish(self, taken: Taken, seen: Seen, core: Told) -> None:
         """Tell what was seen of a frame, in the order in which frames were taken."""
+        self._slow = not taken.snapshot.intact()
         if not taken.intact:  # overtaken while we looked: what we saw may be two pictures
             self._dropped += 1
-            self._slow = True
             return
         chosen = self._burst.take(seen, taken.frame.burst)
         if chosen is not None:

@@ -173,9 +173,11 @@ def test_no_more_pictures_are_begun_than_there_are_lanes(tmp_path: Path, scripte
 
 
 def test_a_network_slower_than_the_slot_lasts_still_gives_verdicts(tmp_path: Path, scripted_bundle: Path) -> None:
+    burst = 4
+
     def meanwhile(picture: Picture) -> None:
         del picture
-        for _ in range(4):  # the camera comes round
+        for _ in range(burst):  # the camera comes round
             place.show("a")
 
     place = Place(tmp_path, scripted_bundle, meanwhile, a={})
@@ -184,6 +186,10 @@ def test_a_network_slower_than_the_slot_lasts_still_gives_verdicts(tmp_path: Pat
         assert place.stations["a"].take(place.core)
     assert place.core.frames("a") == [5, 9]
     assert place.core.told[-1]["dropped"] == 7  # the first was written over, the others were never taken
+    burst = 1  # the slot lasts again
+    for _ in range(3):
+        assert place.stations["a"].take(place.core)
+    assert place.core.frames("a") == [5, 9, 13, 14, 15]
 
 
 def test_frames_leave_no_memory_descriptors_or_threads_behind(tmp_path: Path) -> None:
