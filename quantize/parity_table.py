@@ -67,5 +67,15 @@ def why_table(receipt: Receipt) -> str:
     return (
         f"{table(('target', 'what was tried', 'masks agree on validation'), tried)}\n\n"
         f"{table(('most sensitive layers', 'operator', 'mask lost', 'logits over error'), layers)}\n\n"
-        "Training on under the rounding of INT8 may mend it: --retrain CHECKPOINT."
+        f"{_floor(receipt)}Training on under the rounding of INT8 may mend it: --retrain CHECKPOINT."
     )
+
+
+def _floor(receipt: Receipt) -> str:
+    """Say how far float agrees with itself under noise, and whether more than that is asked for; empty if unknown."""
+    floor, asked = receipt.noise_floor, receipt.gate.min_agreement
+    if floor is None:
+        return ""
+    told = f"{receipt.focus} masks of float agree with themselves to {floor.mean:.4f} (p10 {floor.p10:.4f})"
+    more = f": {asked:g} is more than float itself keeps" if floor.mean < asked else ""
+    return f"{told} where pictures change by one grey level at most{more}.\n"

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from edge import __version__
 from edge.errors import BundleError
 from edge.manifest import TargetInfo
-from quantize.figures import Figures, Gate, LayerSensitivity, Parity
+from quantize.figures import Agreement, Figures, Gate, LayerSensitivity, Parity
 
 if TYPE_CHECKING:
     from edge.bundle import Bundle
@@ -84,6 +84,7 @@ class Receipt(Figures):
     calibration: CalibrationFacts
     gate: Gate
     sensitivity: tuple[LayerSensitivity, ...] = ()  # of the float network's layers, in the order of the data's way
+    noise_floor: Agreement | None = None  # of float with itself under the least noise; receipts of old have none
     accepted_by: str | None = None  # who took the bundle although the gate was not passed
     targets: dict[str, TargetReceipt]  # empty while the bundle is being measured
 

@@ -185,9 +185,21 @@ def _table(receipt: Receipt, proof: TargetReceipt) -> str:
         f'<p class="soft" style="margin:14px 0 0">Agreement of {escape(focus)} masks between float and INT8, on '
         f"{agree.pictures} pictures where float sees it: mean {percent(agree.mean)}, tenth percentile "
         f"{percent(agree.p10)}, worst {percent(agree.worst)}, pooled {percent(agree.pooled)}; on {agree.appeared} "
-        f"pictures only INT8 sees it. {percent(agree.pixels)} of all pixels have the same class. An object has at "
+        f"pictures only INT8 sees it. {percent(agree.pixels)} of all pixels have the same class.{_floor(receipt)} An "
+        "object has at "
         "least 64 pixels (fewer in pictures below two megapixels) and is found when at least "
         f"{100 * OVERLAP:g} % of it are covered.</p>"
+    )
+
+
+def _floor(receipt: Receipt) -> str:
+    """Say how far float agrees with itself."""
+    floor = receipt.noise_floor
+    if floor is None:
+        return ""
+    return (
+        f" Float agrees with itself to {percent(floor.mean)}, tenth percentile {percent(floor.p10)}, where each number "
+        "of a picture changes by at most one grey level, as a camera's noise does."
     )
 
 

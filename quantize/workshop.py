@@ -27,6 +27,7 @@ from quantize.evaluate import list_samples, segmenter_of
 from quantize.figures import LayerSensitivity
 from quantize.fold import fold, load_model, output_size, processing
 from quantize.judge import Judge, evenly
+from quantize.noise_floor import noise_floor
 from quantize.notebook import Notebook, key_of
 from quantize.package import Contents, pack, seal, sha256_of, write_probe
 from quantize.parity import PictureParity, compare, median_times, summarise
@@ -123,7 +124,8 @@ def quantize(order: Order) -> Receipt:
         bundle = open_bundle(folder)
         measured = compare(bundle, here, samples, order.threads)
         proofs = {name: _proof(bundle, shrinker, one, measured[name], Path(scratch)) for name, one in made.items()}
-        receipt = draft.model_copy(update={"targets": proofs, "sensitivity": sensitivity})
+        floor = noise_floor(bundle, samples, order.threads)
+        receipt = draft.model_copy(update={"targets": proofs, "sensitivity": sensitivity, "noise_floor": floor})
         if not receipt.passed:
             receipt = receipt.model_copy(update={"accepted_by": order.accepted_by})
         if receipt.passed or receipt.accepted_by:
