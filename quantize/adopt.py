@@ -32,7 +32,7 @@ class Adoption(ModelCard):
 
 
 def adopt(path: Path, card: Adoption) -> onnx.ModelProto:
-    """Give the network of a float ONNX file in its canonical form, ending in logits, with its card.
+    """Give the network of a float ONNX or TFLite file in its canonical form, ending in logits, with its card.
 
     A network that gives one probability per pixel gets a second channel, so that it has one for each class.
 
@@ -72,7 +72,7 @@ def _two_classes(graph: onnx.GraphProto, wiring: Wiring, name: str) -> str:
     node = wiring.maker(name, "Conv", "ConvTranspose")
     axis = 1 if node is not None and node.op_type == "ConvTranspose" else 0
     if node is None or attribute(node, "group", 1) > 1 or any(w not in wiring.constants for w in node.input[1:]):
-        zero = numpy_helper.from_array(np.zeros((), np.float32), f"{name}/zero")
+        zero = numpy_helper.from_array(np.zeros((), np.float32), f"{name}/nothing")
         graph.initializer.append(zero)
         graph.node.append(helper.make_node("Mul", [name, zero.name], [f"{name}/other"], name=f"{name}/other"))
         both = f"{name}/both"

@@ -37,13 +37,15 @@ OLDEST, NEWEST = 7, 21
 STANDARD = ("", "ai.onnx")
 
 OTHERS = {
-    b"TFL3": "a TFLite file: export the network it was made from to ONNX, in float",
-    b"<?xml": "OpenVINO IR: export the network it was made from to ONNX, in float",
-    b"<net": "OpenVINO IR: export the network it was made from to ONNX, in float",
+    b"<?xml": "OpenVINO IR, which nothing turns back: export the network it was made from to ONNX, in float",
+    b"<net": "OpenVINO IR, which nothing turns back: export the network it was made from to ONNX, in float",
     b"PK\x03\x04": "an archive, perhaps a checkpoint: `edgeloupe export` makes ONNX of one",
     b"\x89HDF": "a Keras file: export the network to ONNX, in float",
 }
 """What networks in other formats have among their first bytes, and what to do with them."""
+
+FLAT = b"TFL3"
+"""What a TFLite file has behind its first four bytes."""
 
 _RESIZE_NAMES_ITS_GRID = 11
 """From this opset on `Resize` says where its samples lie; before, the first pixels' corners always met."""
@@ -84,7 +86,7 @@ def canonical(model: onnx.ModelProto, where: str, size: tuple[int, int] | None =
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file that is whole in itself.
+    """Read an ONNX file that is whole in itself, or a float TFLite file as what it is in ONNX.
 
     Raises:
         ModelError: unreadable, not valid, or with weights in other files.
@@ -96,11 +98,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     for sign, told in OTHERS.items():
         if sign in content[:16]:
             raise ModelError(f"{path}: is {told}")
-    try:
-        model = onnx.load_model_from_string(content)
-        onnx.checker.check_model(model, full_check=True)
-    except Exception as error:  # protobuf and the checker have their own errors, rooted in Exception alone
-        raise ModelError(f"{path}: not a valid ONNX file: {str(error).strip().splitlines()[0][:160]}") from error
+    model = _parsed(content, path)
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{path}: keeps weights in other files: save it as one file")
     if not model.graph.output:
@@ -118,6 +116,19 @@ def read_onnx(path: Path) -> onnx.ModelProto:
             raise ModelError(
                 f"{path}: weight {tensor.name!r}: has other numbers than its shape says: {error}"
             ) from error
+    return model
+
+
+def _parsed(content: bytes, path: Path) -> onnx.ModelProto:
+    if content[4:8] == FLAT:
+        from quantize.unflatten import unflatten  # noqa: PLC0415 - needs LiteRT, which ONNX files don't
+
+        return unflatten(content, str(path))
+    try:
+        model = onnx.load_model_from_string(content)
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # protobuf and the checker have their own errors, rooted in Exception alone
+        raise ModelError(f"{path}: not a valid ONNX file: {str(error).strip().splitlines()[0][:160]}") from error
     return model
 
 

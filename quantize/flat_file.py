@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
@@ -123,8 +123,14 @@ class FlatTensor:
     kind: str  # number type, as the schema calls it
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    constant: bool
     open: bool  # whether a dimension is left open
+    place: int  # among the graph's tensors
+    content: NDArray[np.uint8] | None = field(compare=False, repr=False)  # its numbers as bytes, of a constant
+
+    @property
+    def constant(self) -> bool:
+        """Whether its numbers stand in the file."""
+        return self.content is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,7 @@ def parse_flat(content: bytes, where: str) -> FlatGraph:
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         graph = model.subgraphs[0]
-        tensors = [_read_tensor(tensor, model) for tensor in graph.tensors]
+        tensors = [_read_tensor(tensor, place, model) for place, tensor in enumerate(graph.tensors)]
 
         def of(places: Any) -> tuple[FlatTensor, ...]:
             return tuple(tensors[place] for place in places if place >= 0)
@@ -199,8 +205,8 @@ _OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() 
 _KINDS = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
 
 
-def _read_tensor(tensor: Any, model: Any) -> FlatTensor:
-    quantised, buffer = tensor.quantization, model.buffers[tensor.buffer]
+def _read_tensor(tensor: Any, place: int, model: Any) -> FlatTensor:
+    quantised, held = tensor.quantization, model.buffers[tensor.buffer].data
     shape = () if tensor.shape is None else tuple(int(n) for n in tensor.shape)
     signature = () if tensor.shapeSignature is None else tuple(tensor.shapeSignature)
 
@@ -213,6 +219,7 @@ def _read_tensor(tensor: Any, model: Any) -> FlatTensor:
         _KINDS[tensor.type],
         numbers(quantised.scale) if quantised else (),
         numbers(quantised.zeroPoint) if quantised else (),
-        bool(buffer.data is not None and len(buffer.data)),
         any(n < 0 for n in signature),
+        place,
+        np.asarray(held, np.uint8) if held is not None and len(held) else None,
     )

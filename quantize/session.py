@@ -51,7 +51,7 @@ def run_session(
 ) -> list[NDArray[Any]]:
     """Compute the tensors called `names`. Raises ModelError."""
     try:
-        return list(session.run(list(names), dict(inputs)))
+        return list(session.run(list(names), dict(inputs))) if names else []  # of no names it would give all outputs
     except Exception as error:  # its errors share no root but Exception
         raise ModelError(f"{where}: fails when it runs: {reason(error)}") from error
 

@@ -1,4 +1,4 @@
-"""`edgeloupe adopt`: a float ONNX file that was trained elsewhere gets a card, and can be quantised like our own."""
+"""`edgeloupe adopt`: a float network trained elsewhere gets a card, and can be quantised like our own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-HELP = "take over a float ONNX network that was trained elsewhere, with a card that says what it takes and gives"
+HELP = "take over a float ONNX or TFLite network trained elsewhere, with a card that says what it takes and gives"
 NEEDS = ("onnx", "onnxruntime")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
+    parser.add_argument("model", type=Path, metavar="MODEL")
     parser.add_argument("card", type=Path, metavar="CARD.yaml", help="classes, input size, mean, std, licence, data")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: NAME.onnx here")
 

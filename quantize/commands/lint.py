@@ -16,7 +16,7 @@ NEEDS = ("onnx",)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from quantize.rules import NAMES
 
-    parser.add_argument("model", type=Path, metavar="MODEL", help="ONNX, or TFLite for coral")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="ONNX or TFLite")
     parser.add_argument("--target", required=True, choices=NAMES, help="the device's chip")
     parser.add_argument("--all", action="store_true", help="list every node, not just the first of each kind")
 

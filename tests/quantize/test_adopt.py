@@ -98,6 +98,9 @@ def test_one_probability_becomes_two_classes(kind: str, tmp_path: Path, capsys: 
     (wanted,) = session.run(None, {"x": given})
     assert np.array_equal(classes, (wanted[0, 0] > 0.5).astype(np.uint8))
     assert np.abs(scores - 255 * np.maximum(wanted, 1 - wanted)[0, 0]).max() < 1
+    small = next(create("jetson").candidates(Network(tmp_path / "folded.onnx", [picture]), tmp_path / "jetson"))
+    with runtimes.create("onnxruntime", small.entry, threads=1) as runtime:
+        assert (runtime.infer(picture)[0] == classes).mean() > 0.95
 
 
 @pytest.mark.parametrize(

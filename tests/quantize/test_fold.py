@@ -146,8 +146,8 @@ def test_a_file_that_is_no_onnx_is_refused_in_one_line(content: bytes, tmp_path:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"\x1c\x00\x00\x00TFL3\x14", "is a TFLite file: export"),
-        (b'<?xml version="1.0"?>\n<net name="x">', "is OpenVINO IR: export"),
+        (b"\x1c\x00\x00\x00TFL3\x14", "is a damaged TFLite file"),
+        (b'<?xml version="1.0"?>\n<net name="x">', "is OpenVINO IR, which nothing turns back: export"),
         (b"PK\x03\x04", "perhaps a checkpoint: `edgeloupe export`"),
     ],
 )
