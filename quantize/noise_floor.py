@@ -43,6 +43,7 @@ def noise_floor(bundle: Bundle, samples: Sequence[Sample], threads: int = 0) -> 
 
 
 def noisy(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Raise or lower each number of a picture by one grey level, or leave it, each as likely."""
-    moved = picture.astype(np.int16) + rng.integers(-1, 2, picture.shape, np.int16)
+    """Raise each number of a picture by one grey level, lower it or leave it; what is grey stays grey."""
+    colours = 3 if np.ptp(picture, axis=2).any() else 1
+    moved = picture.astype(np.int16) + rng.integers(-1, 2, (*picture.shape[:2], colours), np.int16)
     return np.asarray(np.clip(moved, 0, 255), np.uint8)

@@ -198,8 +198,8 @@ def _floor(receipt: Receipt) -> str:
     if floor is None:
         return ""
     return (
-        f" Float agrees with itself to {percent(floor.mean)}, tenth percentile {percent(floor.p10)}, where each number "
-        "of a picture changes by at most one grey level, as a camera's noise does."
+        f" Float agrees with itself to {percent(floor.mean)}, tenth percentile {percent(floor.p10)}, where pictures "
+        "change by one grey level at most, as a camera's noise changes them."
     )
 
 

@@ -46,6 +46,13 @@ def test_no_number_of_a_picture_moves_by_more_than_one() -> None:
     assert set(np.unique(moved[255])) == {-1, 0}
 
 
+def test_the_pictures_of_a_grey_camera_stay_grey() -> None:
+    picture, rng = np.full((64, 64, 3), 128, np.uint8), np.random.default_rng(0)
+    assert not np.ptp(noisy(picture, rng), axis=2).any()
+    picture[0, 0, 2] = 129
+    assert np.ptp(noisy(picture, rng), axis=2).any()
+
+
 def test_a_clear_boundary_stays(scripted_bundle: Path, tmp_path: Path) -> None:
     assert _floor(scripted_bundle, _parts(tmp_path / "clear", 200, 250)).worst == pytest.approx(1)
 
