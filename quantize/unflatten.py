@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
 from edge.errors import ModelError
+from quantize.canonical import IR_VERSION, MOST_NUMBERS, OPSET
 from quantize.flat_file import parse_flat
 from quantize.session import Level, open_session, run_session
 from quantize.windows import SAME
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from quantize.flat_file import FlatGraph, FlatOperator, FlatTensor
-
-OPSET, IR_VERSION = 18, 8
 
 NCHW, AXES = [0, 3, 1, 2], {0: 0, 1: 2, 2: 3, 3: 1}
 """The order of dimensions, and where each of TFLite's comes to lie."""
@@ -115,6 +115,8 @@ class _Reader:
 
     def _tell(self, tensor: FlatTensor, name: str) -> None:
         """Note what flows, in the size that the file says it has: the checker holds it against what comes of it."""
+        if not 0 < math.prod(tensor.shape) <= MOST_NUMBERS:
+            raise ModelError(f"{self._where}: {tensor.name!r}: has shape {list(tensor.shape)}: no device holds that")
         self._names[tensor.place] = name
         self._told.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, self._shape(tensor)))
 
@@ -274,12 +276,15 @@ def _compare(content: bytes, model: onnx.ModelProto, where: str) -> None:
         noise = np.random.default_rng(0).normal(size=given["shape"]).astype(np.float32)
         interpreter.set_tensor(given["index"], noise)
         interpreter.invoke()
-        theirs = interpreter.get_tensor(made["index"]).ravel()
+        theirs = interpreter.get_tensor(made["index"]).ravel().astype(np.float64)
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"{where}: LiteRT refuses it: {str(error).strip().splitlines()[0]}") from error
     session = open_session(model, where, Level.ORT_DISABLE_ALL)
     inputs = {"picture": np.ascontiguousarray(noise.transpose(NCHW))}
     (ours,) = run_session(session, [model.graph.output[0].name], inputs, where)
-    turned = ours.transpose(0, 2, 3, 1).ravel()
-    if turned.shape != theirs.shape or np.abs(turned - theirs).max() > TOLERANCE * max(1, np.abs(theirs).max()):
+    turned = ours.transpose(0, 2, 3, 1).ravel().astype(np.float64)
+    if not np.isfinite(theirs).all():
+        raise ModelError(f"{where}: gives numbers that are not finite: the training went wrong, or the file is cut")
+    most = TOLERANCE * max(1, np.abs(theirs).max())
+    if turned.shape != theirs.shape or not np.isfinite(turned).all() or np.abs(turned - theirs).max() > most:
         raise ModelError(f"{where}: gives other numbers in ONNX than in LiteRT: please report it, with the file")

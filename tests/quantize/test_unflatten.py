@@ -138,6 +138,8 @@ def test_an_operator_gives_what_litert_gives(case: str) -> None:
         (flat("MEAN", (1, 9, 4), ints(2), table="ReducerOptions"), "is read for means over rows and columns"),
         (flat("CONV_2D", (1, 9, 9, 6), floats(6, 3, 3, 4), floats(6), **conv(1, 1)), "is a damaged TFLite file"),
         (flat("RESHAPE", (1, 360), ints(1, 360), table="ReshapeOptions"), "is a damaged TFLite file"),
+        (flat("PAD", (1, 99999, 99999, 4), PAIR, table="PadOptions"), "no device holds that"),
+        (flat("ADD", (1, 9, 10, 4), np.full(4, np.nan, np.float32), **ADD), "gives numbers that are not finite"),
     ],
 )
 def test_what_is_not_read_is_refused_with_the_operator(content: bytes, told: str) -> None:
