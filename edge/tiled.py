@@ -58,7 +58,7 @@ def plan(how: TilingConfig, frame: tuple[int, int], taken: tuple[int, int], give
 
 
 class TiledSegmenter:
-    """Looks at the pictures of one camera as its settings say; belongs to one thread, like the networks it runs."""
+    """Looks at the pictures of one camera as its settings say; belongs to the thread of the networks it runs."""
 
     def __init__(
         self, segmenter: Segmenter, how: TilingConfig, wanted: Collection[int], first_look: FirstLook | None = None
@@ -109,9 +109,11 @@ class TiledSegmenter:
 
     def _planned(self, picture: Picture) -> Plan:
         frame = picture.shape[1], picture.shape[0]
-        if self._plan is None or self._plan.frame != frame:
-            self._plan = plan(self._how, frame, (self._segmenter.width, self._segmenter.height), self._grid)
-        return self._plan
+        known = self._plan
+        if known is None or known.frame != frame:
+            taken = self._segmenter.width, self._segmenter.height
+            known = self._plan = plan(self._how, frame, taken, self._grid)
+        return known
 
     def _glance(self, prepared: Picture, area: Box) -> Mask:
         """Look at the whole area, reduced."""

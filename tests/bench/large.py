@@ -1,8 +1,10 @@
-"""What tiles find in 4k pictures, and what they cost: `python -m tests.bench.large BUNDLE DATASET`; some minutes.
+"""What tiles find in 4k pictures, and what they cost: `python -m tests.bench.large MODEL… DATASET`; some minutes.
 
-The pictures of the test split are laid at their own scale on 3840x2160 pixels of belt, each `--rounds` times at other
-places. What is found of them there, by tiles and in the reduced picture, is compared with what the same network finds
-in each picture by itself, with the same truth and the same measure. CPU times are of one thread, taken in turns.
+The pictures of the validation and test splits are laid at their own scale on 3840x2160 pixels, the room between them
+filled with their own mirror images: a surface like those that the network knows, of which a tile may show any part.
+What is found of them there, by tiles, by cascades and in the reduced picture, is compared with what the same network
+finds in each picture by itself, with the same truth and the same measure; counts of several models are added up. CPU
+times are of the first model, of one thread, taken in turns.
 """
 
 from __future__ import annotations
@@ -18,34 +20,32 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from edge.bundle import open_bundle
 from edge.region import Box
 from edge.regions import regions
-from edge.segment import open_segmenter
 from edge.table import table
 from edge.tile_config import CascadeConfig, TilesConfig, TilingConfig
 from edge.tiled import TiledSegmenter, crop
 from models.metrics.blobs import BINS, EDGES_PX, FALSE, FOUND, MISSED, blob_counts
-from quantize.evaluate import class_specs, list_samples, read_sample
+from quantize.evaluate import list_samples, open_model, read_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edge.bundle import Bundle
     from edge.frame import Picture
     from edge.mask import Mask, Plane
     from edge.segment import Segmenter
     from models.metrics import Counts
+    from quantize.evaluate import Model
 
 FRAME = (3840, 2160)
+MARGIN_PX = (96, 200)
+"""Of mirror image between two pictures."""
 SMALL_BINS = 3
-"""Objects below 256 pixels, 16 to a side, are small."""
 LEAST_PX = 9
-GAP_PX = (12, 120)
 SIDES = (1, 2, 4, 8)
 """Pictures of so many tiles to a side are timed."""
 TURNS, INFERENCES = 7, 64
-UNSURE_BELOW = (0.5, 0.7, 0.9, 0.97)
+CASCADES = (0.6, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,100 +66,127 @@ class Scene:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("models", type=Path, nargs="+", help="bundles, or float ONNX files")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--size", help="of a tile, WxH; default: the median size of the training pictures")
+    parser.add_argument("--size", help="of a tile, WxH; default: what the network takes")
     parser.add_argument("--overlap", type=float, default=0.2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--target")
+    parser.add_argument("--splits", default="val,test")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    bundle = open_bundle(args.bundle)
-    samples, split = list_samples(args.data, "test")
-    size = tuple(int(side) for side in args.size.split("x")) if args.size else median_size(args.data)
+    size = tuple(int(side) for side in args.size.split("x")) if args.size else None
     tiles = TilesConfig(size=size, overlap=args.overlap)
-    specs = class_specs(bundle.manifest)
-    parts = [Part(*read_sample(sample, specs)) for sample in samples]
-    scenes = [scene for seed in range(args.rounds) for scene in lay_out(parts, seed)]
-    print(
-        f"{bundle.manifest.name}, {len(parts)} pictures ({split}) on {len(scenes)} frames, tiles of {size[0]}x{size[1]}"
-    )
-    with open_segmenter(bundle, args.target, threads=1) as segmenter:
-        print(recall(bundle, segmenter, parts, scenes, tiles))
-        print(growth(bundle, segmenter, tiles))
+    ways: dict[str, Way] = {}
+    for place, path in enumerate(args.models):
+        with open_model(path, None, 1) as model:
+            segmenter = of_known_size(model)
+            parts = [
+                Part(*read_sample(sample, model.classes))
+                for split in args.splits.split(",")
+                for sample in list_samples(args.data, split)[0]
+            ]
+            scenes = list(lay_out(parts, np.random.default_rng(place)))
+            print(f"{path.name}: {len(parts)} pictures on {len(scenes)} frames", flush=True)
+            look_all_ways(model, segmenter, parts, scenes, tiles, ways)
+            if not place:
+                costs = growth(model, segmenter, tiles)
+    print(found_table(ways))
+    print(costs)
 
 
-def median_size(data: Path) -> tuple[int, int]:
-    """Give the median width and height of the training pictures."""
-    heights, widths = zip(*(sample.size() for sample in list_samples(data, "train")[0]), strict=True)
-    return round(statistics.median(widths)), round(statistics.median(heights))
+def of_known_size(model: Model) -> Segmenter:
+    """Give the model's segmenter, with the size of its masks."""
+    if model.segmenter is None:
+        raise SystemExit(f"{model.facts.file}: gives no mask")
+    nothing = np.zeros((64, 64, 3), np.uint8)
+    height, width = model.segmenter(nothing).classes.shape
+    model.segmenter.output = (height, width)
+    return model.segmenter
 
 
-def lay_out(parts: Sequence[Part], seed: int) -> Iterator[Scene]:
-    """Lay all parts on as many belts as they need, in rows with chance gaps."""
-    rng = np.random.default_rng(seed)
-    picture = belt(rng)
-    laid: list[tuple[Part, Box]] = []
-    x, y, bottom = (int(rng.integers(*GAP_PX)) for _ in range(3))
-    for part in (parts[place] for place in rng.permutation(len(parts))):
+def lay_out(parts: Sequence[Part], rng: np.random.Generator) -> Iterator[Scene]:
+    """Lay all parts, in any order, on as many frames as they need."""
+    waiting = [parts[place] for place in rng.permutation(len(parts))]
+    while waiting:
+        picture, laid, top = np.zeros((*FRAME[::-1], 3), np.uint8), [], 0
+        while waiting:
+            row = take_row(waiting, rng)
+            height = max(box.height for _, box in row)
+            if top + height > FRAME[1]:
+                waiting[:0] = [part for part, _ in row]
+                break
+            down = min(int(rng.integers(*MARGIN_PX)), FRAME[1] - top - height)
+            fill_row(picture[top : top + height + down], row)
+            laid += [(part, box._replace(y=top)) for part, box in row]
+            top += height + down
+        picture[top:] = cv2.copyMakeBorder(picture[:top], 0, FRAME[1] - top, 0, 0, cv2.BORDER_REFLECT_101)[top:]
+        yield Scene(picture, tuple(laid))
+
+
+def take_row(waiting: list[Part], rng: np.random.Generator) -> list[tuple[Part, Box]]:
+    """Take as many parts as stand side by side."""
+    row: list[tuple[Part, Box]] = []
+    left = 0
+    while waiting and left + waiting[0].truth.shape[1] <= FRAME[0]:
+        part = waiting.pop(0)
         height, width = part.truth.shape
-        if x + width > FRAME[0]:
-            x, y = int(rng.integers(*GAP_PX)), bottom + int(rng.integers(*GAP_PX))
-        if y + height > FRAME[1]:
-            yield Scene(picture, tuple(laid))
-            picture, laid = belt(rng), []
-            x, y, bottom = (int(rng.integers(*GAP_PX)) for _ in range(3))
-        box = Box(x, y, width, height)
-        crop(picture, box)[:] = part.picture
-        laid.append((part, box))
-        x, bottom = x + width + int(rng.integers(*GAP_PX)), max(bottom, y + height)
-    yield Scene(picture, tuple(laid))
+        row.append((part, Box(left, 0, width, height)))
+        left += width + int(rng.integers(*MARGIN_PX))
+    return row
 
 
-def belt(rng: np.random.Generator) -> Picture:
-    """Draw an empty belt: dark, unevenly lit, with the grain of a sensor."""
-    light = cv2.resize(rng.normal(45, 6, (9, 16)).astype(np.float32), FRAME, interpolation=cv2.INTER_CUBIC)
-    grain = rng.normal(0, 2.5, FRAME[::-1])
-    return np.repeat(np.clip(light + grain, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+def fill_row(strip: Picture, row: Sequence[tuple[Part, Box]]) -> None:
+    """Draw parts side by side, each going on as its mirror image to the next one and to the lower edge."""
+    ends = [box.x for _, box in row[1:]] + [FRAME[0]]
+    for (part, box), end in zip(row, ends, strict=True):
+        down, right = len(strip) - box.height, end - box.x - box.width
+        filled = cv2.copyMakeBorder(part.picture, 0, down, 0, right, cv2.BORDER_REFLECT_101)
+        strip[:, box.x : end] = filled
 
 
 # --- what is found
 
 
-def recall(
-    bundle: Bundle, segmenter: Segmenter, parts: Sequence[Part], scenes: Sequence[Scene], tiles: TilesConfig
-) -> str:
-    """Compare what is found by itself, reduced, by tiles and by cascades."""
-    classes, names = len(bundle.manifest.classes), bundle.manifest.class_names
-    wanted = range(1, classes)
-    looks: dict[str, TiledSegmenter | Segmenter] = {"reduced": segmenter}
-    looks["tiles"] = TiledSegmenter(segmenter, TilingConfig(tiles=tiles), wanted)
-    with_whole = tiles.model_copy(update={"whole": True})
-    looks["tiles and whole"] = TiledSegmenter(segmenter, TilingConfig(tiles=with_whole), wanted)
-    for score in UNSURE_BELOW:
-        how = TilingConfig(tiles=tiles, cascade=CascadeConfig(unsure_below=score))
-        looks[f"cascade below {score}"] = TiledSegmenter(segmenter, how, wanted)
-    alone = np.zeros((3, BINS), np.int64)
+@dataclass(slots=True)
+class Way:
+    """One way of looking, over all models."""
+
+    counts: Counts  # (3, BINS)
+    inferences: list[int]
+    ratios: list[float]  # of CPU to that of as many bare inferences
+
+
+def look_all_ways(
+    model: Model,
+    segmenter: Segmenter,
+    parts: Sequence[Part],
+    scenes: Sequence[Scene],
+    tiles: TilesConfig,
+    ways: dict[str, Way],
+) -> None:
+    """Count what is found by itself, reduced, by tiles and by cascades."""
+    classes, names = len(model.classes), [spec.name for spec in model.classes]
+    alone = ways.setdefault("each by itself", Way(np.zeros((3, BINS), np.int64), [], []))
     for part in parts:
-        alone += counted(segmenter(part.picture).on_frame(), part, classes)
-    rows = [line("each by itself", alone, "", "", "")]
+        alone.counts += counted(segmenter(part.picture).on_frame(), part, classes)
+    looks: dict[str, TiledSegmenter | Segmenter] = {"reduced": segmenter}
+    for name, how in {
+        "tiles": TilingConfig(tiles=tiles),
+        "tiles and whole": TilingConfig(tiles=tiles.model_copy(update={"whole": True})),
+        **{f"cascade below {s}": TilingConfig(tiles=tiles, cascade=CascadeConfig(unsure_below=s)) for s in CASCADES},
+    }.items():
+        looks[name] = TiledSegmenter(segmenter, how, range(1, classes))
     for name, look in looks.items():
-        found, looked, spent, ratios = np.zeros_like(alone), [], [], []
+        way = ways.setdefault(name, Way(np.zeros((3, BINS), np.int64), [], []))
         for scene in tqdm(scenes, desc=name, unit="frame", disable=None, leave=False):
             begun = time.process_time()
             mask = look(scene.picture)
             regions(mask, names, names[1:])
-            spent.append(time.process_time() - begun)
-            looked.append(inferences(mask, name))
-            ratios.append(spent[-1] / looked[-1] / one_inference(segmenter, scene.picture))
+            spent = time.process_time() - begun
+            way.inferences.append(inferences(mask, name))
+            way.ratios.append(spent / way.inferences[-1] / one_inference(segmenter, scene.picture))
             seen = mask.on_frame()
             for part, box in scene.laid:
-                found += counted(crop(seen, box), part, classes)
-        times = f"{1000 * statistics.median(spent):.0f} ms", f"{statistics.median(ratios):.3f}"
-        rows.append(line(name, found, f"{statistics.mean(looked):.0f}", *times))
-    sizes = [f"to {edge - 1} px" for edge in EDGES_PX]
-    head = ["objects found", *sizes, "larger", f"all to {EDGES_PX[SMALL_BINS - 1] - 1} px", "false"]
-    return table([*head, "inferences", "CPU a frame", "of as many inferences"], rows)
+                way.counts += counted(crop(seen, box), part, classes)
 
 
 def inferences(mask: Mask, name: str) -> int:
@@ -181,10 +208,17 @@ def counted(seen: Plane, part: Part, classes: int) -> Counts:
     return np.asarray(blob_counts(seen, part.truth, classes, LEAST_PX).sum(axis=0))
 
 
-def line(name: str, counts: Counts, *cost: str) -> list[str]:
-    """Write one way of looking."""
-    shares = [share(counts[:, place : place + 1]) for place in range(BINS)]
-    return [name, *shares, share(counts[:, :SMALL_BINS]), str(counts[FALSE].sum()), *cost]
+def found_table(ways: dict[str, Way]) -> str:
+    """Write what was found in each way, and what it cost."""
+    sizes = [f"to {edge - 1} px" for edge in EDGES_PX[SMALL_BINS - 1 :]]
+    rows = []
+    for name, way in ways.items():
+        groups = [slice(SMALL_BINS), *(slice(place, place + 1) for place in range(SMALL_BINS, BINS)), slice(BINS)]
+        shares = [share(way.counts[:, group]) for group in groups]
+        cost = [f"{statistics.mean(way.inferences):.0f}", f"{statistics.median(way.ratios):.3f}"] if way.ratios else []
+        rows.append([name, *shares, str(way.counts[FALSE].sum()), *(cost or ["", ""])])
+    head = ["objects found", *sizes, "larger", "all", "false", "inferences a frame", "CPU of as many"]
+    return table(head, rows)
 
 
 def share(counts: Counts) -> str:
@@ -196,22 +230,23 @@ def share(counts: Counts) -> str:
 # --- what it costs
 
 
-def growth(bundle: Bundle, segmenter: Segmenter, tiles: TilesConfig) -> str:
+def growth(model: Model, segmenter: Segmenter, tiles: TilesConfig) -> str:
     """Time pictures of 1 to 64 tiles, regions included, against as many bare inferences, in turns."""
-    names = bundle.manifest.class_names
+    names = [spec.name for spec in model.classes]
     look = TiledSegmenter(segmenter, TilingConfig(tiles=tiles), range(1, len(names)))
     rng = np.random.default_rng(1)
+    grid = (segmenter.output or (0, 0))[::-1]
+    sides = list(zip(tiles.size or (segmenter.width, segmenter.height), grid, strict=True))
     pictures = {}
     for side in SIDES:
-        width, height = (length(one, tiles.overlap, cells, side) for one, cells in sizes(segmenter, tiles))
-        pictures[side**2] = np.ascontiguousarray(belt(rng)[:height, :width])
+        width, height = (longest(tile_px, tiles.overlap, cells, side) for tile_px, cells in sides)
+        pictures[side**2] = rng.integers(118, 138, (height, width, 3), np.uint8)
     bare = segmenter.prepare(pictures[1])
     spent: dict[int, list[tuple[float, float]]] = {count: [] for count in pictures}
     for turn in tqdm(range(TURNS + 1), desc="timing", unit="turn", disable=None, leave=False):
         for count, picture in pictures.items():
-            again = INFERENCES // count
             begun = time.process_time()
-            for _ in range(again):
+            for _ in range(INFERENCES // count):
                 mask = look(picture)
                 regions(mask, names, names[1:])
             between = time.process_time()
@@ -231,13 +266,7 @@ def growth(bundle: Bundle, segmenter: Segmenter, tiles: TilesConfig) -> str:
     return table(["tiles", "picture", "CPU per tile", "of one inference"], rows)
 
 
-def sizes(segmenter: Segmenter, tiles: TilesConfig) -> list[tuple[int, int]]:
-    """Give width and height of a tile, each with the pixels of its grid."""
-    grid = (segmenter.output or (0, 0))[::-1]
-    return list(zip(tiles.size or (segmenter.width, segmenter.height), grid, strict=True))
-
-
-def length(tile_px: int, overlap: float, cells: int, count: int) -> int:
+def longest(tile_px: int, overlap: float, cells: int, count: int) -> int:
     """Give the longest picture that so many tiles cover."""
     return int((cells + (count - 1) * (cells - np.ceil(overlap * cells))) * tile_px / cells)
 
