@@ -4,7 +4,7 @@ The pictures of the validation and test splits are laid at their own scale on 38
 filled with their own mirror images: a surface like those that the network knows, of which a tile may show any part.
 What is found of them there, by tiles, by cascades and in the reduced picture, is compared with what the same network
 finds in each picture by itself, with the same truth and the same measure; counts of several models are added up. CPU
-times are of the first model, of one thread, taken in turns.
+times are of one thread, taken in turns.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--size", help="of a tile, WxH; default: what the network takes")
     parser.add_argument("--overlap", type=float, default=0.2)
     parser.add_argument("--splits", default="val,test")
+    parser.add_argument("--halve", action="store_true", help="lay the pictures at half their scale")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     size = tuple(int(side) for side in args.size.split("x")) if args.size else None
@@ -84,6 +85,8 @@ def main() -> None:
                 for split in args.splits.split(",")
                 for sample in list_samples(args.data, split)[0]
             ]
+            if args.halve:
+                parts = [half(part) for part in parts]
             scenes = list(lay_out(parts, np.random.default_rng(place)))
             print(f"{path.name}: {len(parts)} pictures on {len(scenes)} frames", flush=True)
             look_all_ways(model, segmenter, parts, scenes, tiles, ways)
@@ -101,6 +104,14 @@ def of_known_size(model: Model) -> Segmenter:
     height, width = model.segmenter(nothing).classes.shape
     model.segmenter.output = (height, width)
     return model.segmenter
+
+
+def half(part: Part) -> Part:
+    """Give it at half its scale."""
+    height, width = (side // 2 for side in part.truth.shape)
+    picture = cv2.resize(part.picture, (width, height), interpolation=cv2.INTER_AREA)
+    truth = cv2.resize(part.truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return Part(picture.astype(np.uint8), truth.astype(np.uint8))
 
 
 def lay_out(parts: Sequence[Part], rng: np.random.Generator) -> Iterator[Scene]:
@@ -152,7 +163,8 @@ class Way:
 
     counts: Counts  # (3, BINS)
     inferences: list[int]
-    ratios: list[float]  # of CPU to that of as many bare inferences
+    ratios: list[float]  # of CPU to that of as many inferences, each with the reduction of its picture
+    regions_s: list[float]  # CPU of finding regions in the masks
 
 
 def look_all_ways(
@@ -165,7 +177,7 @@ def look_all_ways(
 ) -> None:
     """Count what is found by itself, reduced, by tiles and by cascades."""
     classes, names = len(model.classes), [spec.name for spec in model.classes]
-    alone = ways.setdefault("each by itself", Way(np.zeros((3, BINS), np.int64), [], []))
+    alone = ways.setdefault("each by itself", Way(np.zeros((3, BINS), np.int64), [], [], []))
     for part in parts:
         alone.counts += counted(segmenter(part.picture).on_frame(), part, classes)
     looks: dict[str, TiledSegmenter | Segmenter] = {"reduced": segmenter}
@@ -176,14 +188,16 @@ def look_all_ways(
     }.items():
         looks[name] = TiledSegmenter(segmenter, how, range(1, classes))
     for name, look in looks.items():
-        way = ways.setdefault(name, Way(np.zeros((3, BINS), np.int64), [], []))
+        way = ways.setdefault(name, Way(np.zeros((3, BINS), np.int64), [], [], []))
         for scene in tqdm(scenes, desc=name, unit="frame", disable=None, leave=False):
             begun = time.process_time()
             mask = look(scene.picture)
+            between = time.process_time()
             regions(mask, names, names[1:])
-            spent = time.process_time() - begun
+            way.regions_s.append(time.process_time() - between)
             way.inferences.append(inferences(mask, name))
-            way.ratios.append(spent / way.inferences[-1] / one_inference(segmenter, scene.picture))
+            each = one_inference(segmenter, crop(scene.picture, Box(0, 0, *tiles_px(segmenter, tiles))))
+            way.ratios.append((between - begun) / way.inferences[-1] / each)
             seen = mask.on_frame()
             for part, box in scene.laid:
                 way.counts += counted(crop(seen, box), part, classes)
@@ -194,13 +208,17 @@ def inferences(mask: Mask, name: str) -> int:
     return 1 if mask.coverage is None else len(mask.coverage.examined) + (name != "tiles")
 
 
-def one_inference(segmenter: Segmenter, picture: Picture) -> float:
-    """Time the bare network right after, in seconds of CPU."""
-    prepared = segmenter.prepare(picture)
+def one_inference(segmenter: Segmenter, tile: Picture) -> float:
+    """Time single looks at a picture of a tile's size right after, in seconds of CPU."""
     begun = time.process_time()
     for _ in range(INFERENCES // 4):
-        segmenter.infer(prepared, *FRAME)
+        segmenter(tile)
     return (time.process_time() - begun) / (INFERENCES // 4)
+
+
+def tiles_px(segmenter: Segmenter, tiles: TilesConfig) -> tuple[int, int]:
+    """Give width and height of a tile."""
+    return tiles.size or (segmenter.width, segmenter.height)
 
 
 def counted(seen: Plane, part: Part, classes: int) -> Counts:
@@ -215,9 +233,12 @@ def found_table(ways: dict[str, Way]) -> str:
     for name, way in ways.items():
         groups = [slice(SMALL_BINS), *(slice(place, place + 1) for place in range(SMALL_BINS, BINS)), slice(BINS)]
         shares = [share(way.counts[:, group]) for group in groups]
-        cost = [f"{statistics.mean(way.inferences):.0f}", f"{statistics.median(way.ratios):.3f}"] if way.ratios else []
-        rows.append([name, *shares, str(way.counts[FALSE].sum()), *(cost or ["", ""])])
-    head = ["objects found", *sizes, "larger", "all", "false", "inferences a frame", "CPU of as many"]
+        cost = ["", "", ""]
+        if way.ratios:
+            times = f"{statistics.median(way.ratios):.3f}", f"{1000 * statistics.median(way.regions_s):.0f} ms"
+            cost = [f"{statistics.mean(way.inferences):.0f}", *times]
+        rows.append([name, *shares, str(way.counts[FALSE].sum()), *cost])
+    head = ["objects found", *sizes, "larger", "all", "false", "inferences a frame", "CPU of as many", "regions"]
     return table(head, rows)
 
 
@@ -231,27 +252,24 @@ def share(counts: Counts) -> str:
 
 
 def growth(model: Model, segmenter: Segmenter, tiles: TilesConfig) -> str:
-    """Time pictures of 1 to 64 tiles, regions included, against as many bare inferences, in turns."""
-    names = [spec.name for spec in model.classes]
-    look = TiledSegmenter(segmenter, TilingConfig(tiles=tiles), range(1, len(names)))
+    """Time pictures of 1 to 64 tiles against as many single looks at a tile, in turns."""
+    look = TiledSegmenter(segmenter, TilingConfig(tiles=tiles), range(1, len(model.classes)))
     rng = np.random.default_rng(1)
     grid = (segmenter.output or (0, 0))[::-1]
-    sides = list(zip(tiles.size or (segmenter.width, segmenter.height), grid, strict=True))
+    sides = list(zip(tiles_px(segmenter, tiles), grid, strict=True))
     pictures = {}
     for side in SIDES:
         width, height = (longest(tile_px, tiles.overlap, cells, side) for tile_px, cells in sides)
         pictures[side**2] = rng.integers(126, 131, (height, width, 3), np.uint8)
-    bare = segmenter.prepare(pictures[1])
     spent: dict[int, list[tuple[float, float]]] = {count: [] for count in pictures}
     for turn in tqdm(range(TURNS + 1), desc="timing", unit="turn", disable=None, leave=False):
         for count, picture in pictures.items():
             begun = time.process_time()
             for _ in range(INFERENCES // count):
                 mask = look(picture)
-                regions(mask, names, names[1:])
             between = time.process_time()
             for _ in range(INFERENCES):
-                segmenter.infer(bare, *FRAME)
+                segmenter(pictures[1])
             ended = time.process_time()
             if mask.coverage is None or len(mask.coverage.examined) != count:
                 raise AssertionError(f"{picture.shape} was not looked at in {count} tiles")
