@@ -54,6 +54,8 @@ def plan(how: TilingConfig, frame: tuple[int, int], taken: tuple[int, int], give
         layout = lay((area.width, area.height), tile, given, overlap=overlap, most=how.tiles.most)
     inside = drawn(how.roi, area, layout.grid)
     touched = tuple(tile for tile in layout if inside is None or inside[tile.place].any())
+    if not touched:  # or nothing would be found in it, for ever
+        raise PictureError("roi holds not a single pixel of the network's masks: draw it larger")
     return Plan(frame=frame, area=area, layout=layout, tiles=touched)
 
 
@@ -72,6 +74,7 @@ class TiledSegmenter:
         self._segmenter, self._how, self._first_look = segmenter, how, first_look
         self._grid = segmenter.output[::-1]
         self._glancing = segmenter if first_look is None else first_look.segmenter
+        self._glances = how.cascade is not None or (how.tiles is not None and how.tiles.whole)
         self._wanted = np.isin(np.arange(256), list(wanted))
         self._plan: Plan | None = None
 
@@ -90,15 +93,14 @@ class TiledSegmenter:
 
     def see(self, picture: Picture, prepared: Picture) -> Mask:
         """Segment a picture that was prepared. Raises ModelError; PictureError when it does not fit the settings."""
-        what, tiles, cascade = self._planned(picture), self._how.tiles, self._how.cascade
-        first = None
-        if tiles is None or tiles.whole or cascade is not None:
-            first = self._glance(prepared, what.area)
-        close = what.tiles if first is None or cascade is None else self._worth_a_look(what.tiles, first)
-        if first is not None and (not close or (tiles is None and cascade is None)):
-            mask = first
+        what = self._planned(picture)
+        if len(what.layout) == 1 and self._first_look is None:  # what was prepared is the only tile
+            mask, close = self._glance(prepared, what.area), what.tiles
         else:
-            mask = self._look_closer(crop(picture, what.area), what, close, first)
+            first = self._glance(prepared, what.area) if self._glances else None
+            close = what.tiles if first is None or self._how.cascade is None else self._worth_a_look(what.tiles, first)
+            part = crop(picture, what.area)
+            mask = first if first is not None and not close else self._look_closer(part, what, close, first)
         coverage = Coverage(
             area=what.area,
             tiles=len(what.tiles),

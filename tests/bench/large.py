@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+", help="bundles, or float ONNX files")
     parser.add_argument("data", type=Path)
     parser.add_argument("--size", help="of a tile, WxH; default: what the network takes")
-    parser.add_argument("--overlap", type=float, default=0.2)
+    parser.add_argument("--overlap", type=float, default=0.5)
     parser.add_argument("--splits", default="val,test")
     parser.add_argument("--halve", action="store_true", help="lay the pictures at half their scale")
     args = parser.parse_args()
