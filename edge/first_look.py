@@ -79,7 +79,9 @@ def _first_of(how: TilingConfig, firsts: Mapping[Path, FirstLook]) -> FirstLook 
 
 
 @contextmanager
-def _open_first_look(path: Path, names: Sequence[str], spread: tuple[int, int], trusted: Sequence[Path]) -> Iterator[FirstLook]:
+def _open_first_look(
+    path: Path, names: Sequence[str], spread: tuple[int, int], trusted: Sequence[Path]
+) -> Iterator[FirstLook]:
     bundle = open_bundle(path, trusted=trusted)
     theirs = bundle.manifest.class_names
     unknown = [name for name in theirs if name not in names]

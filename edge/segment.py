@@ -29,6 +29,9 @@ NO_BORDERS: Mapping[int, int] = MappingProxyType({})
 class Sees(Protocol):
     """What looks at the pictures of one camera, in as many threads at once as the runtime has lanes."""
 
+    width: int  # of pictures, down to which they may be reduced before; 0 is not at all
+    height: int
+
     def prepare(self, picture: Image) -> Picture:
         """Reduce one picture to what a network takes; also what people are shown of it."""
         ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import BundleError, PictureError
+from edge.image import cut
 from edge.mask import Coverage, Mask
 from edge.mosaic import Mosaic, with_context
 from edge.region import Box
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from edge.first_look import FirstLook
     from edge.frame import Picture
+    from edge.image import Image
     from edge.segment import Segmenter
     from edge.tile_config import TilingConfig
     from edge.tiles import Layout, Tile
@@ -72,26 +74,27 @@ class TiledSegmenter:
         if segmenter.output is None:
             raise BundleError("the size of the network's masks is not known: open it from a bundle")
         self._segmenter, self._how, self._first_look = segmenter, how, first_look
+        self.width = self.height = 0  # nothing may be lost before
         self._grid = segmenter.output[::-1]
         self._glancing = segmenter if first_look is None else first_look.segmenter
         self._glances = how.cascade is not None or (how.tiles is not None and how.tiles.whole)
         self._wanted = np.isin(np.arange(256), list(wanted))
         self._plan: Plan | None = None
 
-    def __call__(self, picture: Picture) -> Mask:
-        """Segment one picture, (H, W, 3) uint8 BGR. Raises as `see` does."""
+    def __call__(self, picture: Image) -> Mask:
+        """Segment one picture. Raises as `see` does."""
         return self.see(picture, self.prepare(picture))
 
-    def prepare(self, picture: Picture) -> Picture:
+    def prepare(self, picture: Image) -> Picture:
         """Reduce the part that matters to what the network takes that looks first."""
         height, width = picture.shape[:2]
         try:
-            part = crop(picture, area_of(self._how.roi, width, height))
+            area = area_of(self._how.roi, width, height)
         except PictureError:  # `see` will tell; people are shown what there is
-            part = picture
-        return self._glancing.prepare(part)
+            area = Box(0, 0, width, height)
+        return self._glancing.prepare(picture if area == (0, 0, width, height) else cut(picture, *area))
 
-    def see(self, picture: Picture, prepared: Picture) -> Mask:
+    def see(self, picture: Image, prepared: Picture) -> Mask:
         """Segment a picture that was prepared. Raises ModelError; PictureError when it does not fit the settings."""
         what = self._planned(picture)
         if len(what.layout) == 1 and self._first_look is None:  # what was prepared is the only tile
@@ -99,8 +102,10 @@ class TiledSegmenter:
         else:
             first = self._glance(prepared, what.area) if self._glances else None
             close = what.tiles if first is None or self._how.cascade is None else self._worth_a_look(what.tiles, first)
-            part = crop(picture, what.area)
-            mask = first if first is not None and not close else self._look_closer(part, what, close, first)
+            if first is not None and not close:
+                mask = first
+            else:
+                mask = self._look_closer(cut(picture, *what.area), what, close, first)
         coverage = Coverage(
             area=what.area,
             tiles=len(what.tiles),
@@ -109,7 +114,7 @@ class TiledSegmenter:
         )
         return replace(mask, frame_width=what.frame[0], frame_height=what.frame[1], coverage=coverage)
 
-    def _planned(self, picture: Picture) -> Plan:
+    def _planned(self, picture: Image) -> Plan:
         frame = picture.shape[1], picture.shape[0]
         known = self._plan
         if known is None or known.frame != frame:
@@ -138,12 +143,12 @@ class TiledSegmenter:
 
         return tuple(tile for tile in tiles if doubtful(tile.box))
 
-    def _look_closer(self, part: Picture, what: Plan, close: Sequence[Tile], first: Mask | None) -> Mask:
+    def _look_closer(self, part: Image, what: Plan, close: Sequence[Tile], first: Mask | None) -> Mask:
         mosaic = Mosaic(what.layout)
         examined = {tile.box for tile in close}
         for tile in what.tiles:
             if tile.box in examined:
-                mosaic.add(tile, self._segmenter(crop(part, tile.box)))
+                mosaic.add(tile, self._segmenter(cut(part, *tile.box)))
             elif first is not None:
                 mosaic.add(tile, _magnified(first, tile.box, self._grid))
         mask = mosaic.mask()
@@ -157,11 +162,6 @@ class TiledSegmenter:
         if inside is None:
             return mask
         return replace(mask, classes=mask.classes * inside, scores=mask.scores * inside)
-
-
-def crop(picture: Picture, box: Box) -> Picture:
-    """Give a part of a picture, without copying it."""
-    return picture[box.y : box.y + box.height, box.x : box.x + box.width]
 
 
 def _magnified(mask: Mask, box: Box, grid: tuple[int, int]) -> Mask:

@@ -71,7 +71,15 @@ def run_worker(config: Config, core: Connection) -> None:
         trusted = config.model.trusted_keys
         with (
             open_segmenter(bundle, target, spread.threads, lanes=spread.lanes) as segmenter,
-            open_looks(segmenter, bundle, config.cameras, config.rules, threads=spread.threads, lanes=spread.lanes, trusted=trusted) as looks,
+            open_looks(
+                segmenter,
+                bundle,
+                config.cameras,
+                config.rules,
+                threads=spread.threads,
+                lanes=spread.lanes,
+                trusted=trusted,
+            ) as looks,
         ):
             selftest(bundle, segmenter, target)
             model = {

@@ -24,7 +24,7 @@ from edge.region import Box
 from edge.regions import regions
 from edge.table import table
 from edge.tile_config import CascadeConfig, TilesConfig, TilingConfig
-from edge.tiled import TiledSegmenter, crop
+from edge.tiled import TiledSegmenter
 from models.metrics.blobs import BINS, EDGES_PX, FALSE, FOUND, MISSED, blob_counts
 from quantize.evaluate import list_samples, open_model, read_sample
 
@@ -196,11 +196,12 @@ def look_all_ways(
             regions(mask, names, names[1:])
             way.regions_s.append(time.process_time() - between)
             way.inferences.append(inferences(mask, name))
-            each = one_inference(segmenter, crop(scene.picture, Box(0, 0, *tiles_px(segmenter, tiles))))
+            width, height = tiles_px(segmenter, tiles)
+            each = one_inference(segmenter, scene.picture[:height, :width])
             way.ratios.append((between - begun) / way.inferences[-1] / each)
             seen = mask.on_frame()
             for part, box in scene.laid:
-                way.counts += counted(crop(seen, box), part, classes)
+                way.counts += counted(seen[box.y : box.y + box.height, box.x : box.x + box.width], part, classes)
 
 
 def inferences(mask: Mask, name: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pytest
 
@@ -18,7 +17,8 @@ from edge.runtimes.scripted import Scripted
 from edge.segment import Segmenter, open_segmenter
 from edge.strict_yaml import loads
 from edge.tile_config import TilingConfig
-from edge.tiled import TiledSegmenter, crop
+from edge.tiled import TiledSegmenter
+from tests.forms import planes, reduced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,10 +210,12 @@ def test_the_shipped_network_sees_leaves_on_a_tray_as_it_sees_each_by_itself() -
     assert agreement(seen) > agreement(reduced) + 0.03
 
 
-def test_a_crop_is_a_view() -> None:
-    picture = with_spots(64, 48)
-    part = crop(picture, Box(10, 20, 30, 16))
-    assert part.shape == (16, 30, 3)
-    assert np.shares_memory(part, picture)
-    cv2.rectangle(picture, (10, 20), (20, 30), (1, 2, 3), -1)
-    assert part[0, 0].tolist() == [1, 2, 3]
+@pytest.mark.parametrize("how", ["tiles: {}", "{tiles: {}, roi: [101, 51, 399, 301]}", "{tiles: {}, cascade: {}}"])
+def test_pictures_may_come_as_decoders_give_them(network: Counted, how: str) -> None:
+    picture = with_spots(640, 480, (203, 155, 60, 40))
+    look_at = look(network, how)
+    plain = look_at(picture)
+    for image in (planes(picture), reduced(picture, 160, 120)):
+        seen = look_at(image)
+        assert seen.coverage == plain.coverage
+        assert (seen.classes == plain.classes).mean() > 0.99
