@@ -91,6 +91,20 @@ class Mask:
         lead = np.maximum(2 * self.scores[rows, columns].astype(np.int16) - 255, 1)
         return np.where(self.classes[rows, columns] == class_id, lead, -lead)
 
+    def over_frame(self, width: int, height: int) -> Plane:
+        """Give the class map for a reduced frame: as it is where it covers all of it, else drawn on `width` x `height`.
+
+        What was not looked at is class 0.
+        """
+        if self.area == (0, 0, self.frame_width, self.frame_height):
+            return self.classes
+        rows, columns = self.classes.shape
+        down = ((np.arange(height) + 0.5) * self.frame_height / height - self.area.y) * rows / self.area.height
+        across = ((np.arange(width) + 0.5) * self.frame_width / width - self.area.x) * columns / self.area.width
+        inside = np.outer((down >= 0) & (down < rows), (across >= 0) & (across < columns))
+        place = np.ix_(np.clip(down, 0, rows - 1).astype(int), np.clip(across, 0, columns - 1).astype(int))
+        return np.asarray(self.classes[place] * inside, np.uint8)
+
     def on_frame(self) -> Plane:
         """Draw the class map at frame size, (frame_height, frame_width), with interpolated boundaries.
 

@@ -109,6 +109,9 @@ def test_only_the_region_of_interest_is_looked_at_and_places_stay_those_of_the_f
     assert drawn.shape == (480, 640)
     assert drawn[320, 420] == SPOT
     assert not drawn[:240].any()
+    shown = mask.over_frame(64, 48)
+    assert shown[32, 42] == SPOT
+    assert np.count_nonzero(shown) == pytest.approx(4 * 4, abs=9)
 
 
 def test_of_a_polygon_nothing_outside_counts_and_tiles_outside_are_left_out(network: Counted) -> None:
