@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from edge.errors import ConfigError
 from edge.source import check_source
 from edge.strict_yaml import Strict
+from edge.tile_config import TilingConfig
 
 _PATIENCE_S = 1.5
 _DUE_S = 0.5
@@ -153,7 +154,7 @@ class ClipConfig(Strict):
     most_mb: Annotated[int, Field(ge=1, le=1000)] = Field(default=64, description="memory the ring may take")
 
 
-class CameraConfig(Strict):
+class CameraConfig(TilingConfig):
     """One camera."""
 
     source: Annotated[str, AfterValidator(check_source)] = Field(description="SCHEME:PLACE, as v4l2:/dev/video0")

@@ -10,6 +10,7 @@ from edge.bundle import open_bundle
 from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
+from edge.first_look import open_looks
 from edge.geometry import Geometry
 from edge.image import bgr
 from edge.payload import Context
@@ -18,14 +19,16 @@ from edge.selftest import selftest
 from edge.sinks import Site, make_peer
 from edge.sinks.mqtt import try_broker
 from edge.supervise import SPAWN
+from edge.tiled import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
     from typing import Any
 
     from edge.camera_config import CameraConfig
-    from edge.config import Config, ModelConfig, MqttConfig, RuleConfig
+    from edge.config import Config, ModelConfig, MqttConfig
+    from edge.frame import Picture
 
 _MODEL_S = 180.0
 _BROKER_S = 10.0
@@ -45,9 +48,9 @@ class Finding:
 
 def check(config: Config) -> list[Finding]:
     """Try everything the configuration names; a check that hangs is given up and is a fault."""
-    findings = [_try("model", _MODEL_S, _open_model, config.model, config.rules)]
+    findings = [_try("model", _MODEL_S, _open_model, config)]
     for name, camera in config.cameras.items():
-        findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera, config.mqtt))
+        findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera, config))
     if config.mqtt:
         findings.append(_try("broker", _BROKER_S, _reach_broker, config.mqtt, config.device))
     return findings + [_try(f"sink {name}", _SINK_S, _reach_sink, name, config) for name in config.sinks]
@@ -78,18 +81,23 @@ def _tell(answer: Connection, action: Callable[..., str], args: tuple[Any, ...])
         answer.send((True, str(error)))
 
 
-def _open_model(config: ModelConfig, rules: Mapping[str, RuleConfig]) -> str:
+def _open_model(device: Config) -> str:
+    config = device.model
     bundle = open_bundle(config.bundle, trusted=config.trusted_keys)
-    context = Context.of(bundle, config.target, device="check", rules=rules)
+    context = Context.of(bundle, config.target, device="check", rules=device.rules)
     with open_segmenter(bundle, context.model.target, config.threads) as segmenter:
         iou = selftest(bundle, segmenter, context.model.target)
+        with open_looks(
+            segmenter, bundle, device.cameras, device.rules, threads=config.threads, trusted=config.trusted_keys
+        ):
+            pass  # networks for first looks were proven
     signer = "a trusted key" if bundle.trusted else f"{bundle.signed_by}, not checked against model.trusted_keys"
     model = context.model
     return f"{model.name} release {model.release} on {model.target}: self-test IoU {iou:.3f}, signed by {signer}"
 
 
-def _read_camera(config: CameraConfig, mqtt: MqttConfig | None) -> str:
-    with cameras.create(config, mqtt) as camera:
+def _read_camera(config: CameraConfig, device: Config) -> str:
+    with cameras.create(config, device.mqtt) as camera:
         shot = camera.read()
     if shot is Nothing.YET:
         return f"{config.source}: is ready, and waits for somebody to send a picture"
@@ -98,7 +106,19 @@ def _read_camera(config: CameraConfig, mqtt: MqttConfig | None) -> str:
     picture = bgr(shot.picture)
     came = f"{config.source}: {picture.shape[1]}x{picture.shape[0]} {shot.format}".rstrip()
     straight = Geometry(config.geometry).apply(picture)
-    return came + (f", straightened to {straight.shape[1]}x{straight.shape[0]}" if straight is not picture else "")
+    if straight is not picture:
+        came += f", straightened to {straight.shape[1]}x{straight.shape[0]}"
+    return came + _lay_tiles(config, device.model, straight)
+
+
+def _lay_tiles(config: CameraConfig, model: ModelConfig, picture: Picture) -> str:
+    if config.roi is None and config.tiles is None:
+        return ""
+    manifest = open_bundle(model.bundle, trusted=model.trusted_keys).manifest
+    taken, given = ((side.width, side.height) for side in (manifest.input, manifest.output))
+    laid = plan(config, (picture.shape[1], picture.shape[0]), taken, given)
+    area = f"{laid.area.width}x{laid.area.height} at {laid.area.x}, {laid.area.y}"
+    return f", looked at {area}" + (f" in {len(laid.tiles)} tiles" if config.tiles else "")
 
 
 def _reach_sink(name: str, config: Config) -> str:

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from edge.decide import decide
-from edge.errors import ModelError
+from edge.errors import ModelError, PictureError
 from edge.inspection import Inspection, Timings, Verdict
 from edge.picture_check import stale
 from edge.regions import regions
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge.frame import Frame, Picture
     from edge.mask import Mask
     from edge.picture_check import PictureCheck
-    from edge.segment import Segmenter
+    from edge.segment import Sees
 
 
 class Inspector:
@@ -28,7 +28,7 @@ class Inspector:
 
     def __init__(
         self,
-        segmenter: Segmenter,
+        segmenter: Sees,
         labels: Sequence[str],
         rules: Mapping[str, RuleConfig],
         check: PictureCheck,
@@ -54,9 +54,11 @@ class Inspector:
         mask: Mask | None = None
         if not faults:
             try:
-                mask = self._segmenter.infer(small, frame.picture.shape[1], frame.picture.shape[0])
+                mask = self._segmenter.see(frame.picture, small)
             except ModelError as error:
                 faults = (f"model fault: {error}",)
+            except PictureError as error:
+                faults = (f"picture does not fit: {error}",)
         inferred = time.perf_counter()
         found = regions(mask, self._labels, self._rules) if mask is not None else []
         shares = mask.shares(len(self._labels)) if mask is not None else ()
@@ -86,6 +88,7 @@ class Inspector:
             ),
             simulated=frame.simulated,
             class_shares=shares,
+            coverage=mask.coverage if mask is not None else None,
             mm_per_px=frame.mm_per_px,
         )
         return inspection, small, mask

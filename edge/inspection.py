@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from edge.mask import Coverage
     from edge.region import Region
 
 
@@ -52,7 +53,8 @@ class Inspection:
     timings: Timings
     simulated: bool = False
     mm_per_px: float | None = None  # where the camera is calibrated to a plane
-    class_shares: tuple[float, ...] = ()  # share of the frame per class of the model, 0 to 1
+    class_shares: tuple[float, ...] = ()  # share of what was looked at per class of the model, 0 to 1
+    coverage: Coverage | None = None  # none: the whole frame was looked at, in a single look
 
 
 EventType = Literal["new", "update", "end"]

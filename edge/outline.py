@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.mask import Mask
+    from edge.region import Box
 
 
 class Runs(NamedTuple):
@@ -32,23 +33,25 @@ class Runs(NamedTuple):
 def outline(mask: Mask, class_id: int, blobs: NDArray[np.integer]) -> Runs:
     """Draw numbered blobs of one class at frame resolution, in turn; one that covers no pixel's centre has no runs."""
     if mask.borders is None:
-        return _in_turn(_runs(mask, class_id, blobs))
+        return _in_turn(_runs(mask, class_id, blobs), mask.area)
     parts = [_runs(mask, class_id, layer, blobs) for layer in _apart(blobs)]
-    return _in_turn(Runs(*(np.concatenate(each) for each in zip(*parts, strict=True))))
+    return _in_turn(Runs(*(np.concatenate(each) for each in zip(*parts, strict=True))), mask.area)
 
 
-def _in_turn(runs: Runs) -> Runs:
-    order = np.argsort(runs.blob, kind="stable")
-    return Runs(*(each[order] for each in runs))
+def _in_turn(runs: Runs, area: Box) -> Runs:
+    """Sort by blob, and go over from the part of the frame that the grid covers to the frame."""
+    blob, column, top, bottom = (each[np.argsort(runs.blob, kind="stable")] for each in runs)
+    return Runs(blob, column + area.x, top + area.y, bottom + area.y)
 
 
 def _runs(mask: Mask, class_id: int, blobs: NDArray[np.integer], among: NDArray[np.integer] | None = None) -> Runs:
     """Give the runs of blobs that do not touch; those of `among` that are missing here are like any other class."""
     (rows,), (columns,) = np.nonzero(blobs.any(axis=1)), np.nonzero(blobs.any(axis=0))
     first, last = max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, len(blobs))
-    scale = mask.frame_width / blobs.shape[1]
+    area = mask.area
+    scale = area.width / blobs.shape[1]
     left, right = max(math.floor((columns[0] - 1) * scale), 0), math.ceil((columns[-1] + 2) * scale)
-    size = (mask.frame_width, last - first)
+    size = (area.width, last - first)
     margin = mask.margin(class_id, slice(first, last)).astype(np.float32)
     if among is not None:
         margin = np.where(blobs[first:last] == among[first:last], margin, -np.abs(margin))
@@ -58,11 +61,11 @@ def _runs(mask: Mask, class_id: int, blobs: NDArray[np.integer], among: NDArray[
     changes = np.flatnonzero(line.ravel()[1:] != line.ravel()[:-1]) + 1
     column, row = np.divmod(changes, line.shape[1])
     crossing = _crossing(across, column, row - 1) + first
-    edge = (crossing + 0.5) * (mask.frame_height / len(blobs)) - 0.5
+    edge = (crossing + 0.5) * (area.height / len(blobs)) - 0.5
     edge[row == 1] = -1.0  # beyond the grid it goes on as at its edge; inside, the outermost row is empty
-    edge[row == line.shape[1] - 1] = mask.frame_height
+    edge[row == line.shape[1] - 1] = area.height
     top, bottom = np.floor(edge[0::2]).astype(np.intp) + 1, np.ceil(edge[1::2]).astype(np.intp)
-    blob = _owner(blobs, column[0::2] + left, row[0::2] - 1 + first, mask.frame_width)
+    blob = _owner(blobs, column[0::2] + left, row[0::2] - 1 + first, area.width)
     some = bottom > top
     return Runs(blob[some], column[0::2][some] + left, top[some], bottom[some])
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edge.bundle import Bundle
     from edge.config import RuleConfig
     from edge.inspection import Event, Inspection
+    from edge.mask import Coverage
     from edge.region import Region
 
 SCHEMA = "edgeloupe.result/1"
@@ -102,6 +103,7 @@ def result(inspection: Inspection, context: Context) -> dict[str, Any]:
         "class_shares": {
             label: round(share, 6) for label, share in zip(context.labels, inspection.class_shares, strict=False)
         },
+        "coverage": None if inspection.coverage is None else _coverage(inspection.coverage),
         "regions": [_region(region, inspection.mm_per_px) for region in inspection.regions],
     }
 
@@ -124,6 +126,17 @@ def alert(event: Event, context: Context) -> dict[str, Any]:
         "alert_id": event.alert_id,
         "evidence": event.evidence,
         "clip": event.clip,
+    }
+
+
+def _coverage(coverage: Coverage) -> dict[str, Any]:
+    boxes = [] if len(coverage.examined) == coverage.tiles else coverage.examined
+    return {
+        "area": list(coverage.area),
+        "tiles": coverage.tiles,
+        "examined": len(coverage.examined),
+        "boxes": [list(box) for box in boxes],
+        "first_look": coverage.first_look,
     }
 
 

@@ -74,7 +74,8 @@ class Preview:
         height, width = held.picture.shape[:2]
         small = prepare(held.picture, *reduced_size(width, height))
         if held.intact():  # otherwise a newer frame is on its way
-            classes = np.zeros((1, 1), np.uint8) if held.mask is None else held.mask.classes
+            size = small.shape[1], small.shape[0]
+            classes = np.zeros((1, 1), np.uint8) if held.mask is None else held.mask.over_frame(*size)
             self._view.write({"result": held.result, **self.told}, {"picture": small, "classes": classes})
 
 

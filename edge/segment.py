@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 NO_BORDERS: Mapping[int, int] = MappingProxyType({})
 
 
+class Sees(Protocol):
+    """What looks at the pictures of one camera, in as many threads at once as the runtime has lanes."""
+
+    width: int  # of pictures, down to which they may be reduced before; 0 is not at all
+    height: int
+
+    def prepare(self, picture: Image) -> Picture:
+        """Reduce one picture to what a network takes; also what people are shown of it."""
+        ...
+
+    def see(self, picture: Image, prepared: Picture) -> Mask:
+        """Segment a picture that was prepared. Raises ModelError; PictureError when it does not fit the settings."""
+        ...
+
+
 class Segmenter:
     """Finds the classes in pictures of any size, in as many threads at once as its runtime has lanes."""
 
@@ -40,12 +55,16 @@ class Segmenter:
     ) -> None:
         self._runtime, self._borders = runtime, borders
         self.width, self.height = width, height
-        self._output = output  # height, width
+        self.output = output  # height, width
 
     def __call__(self, picture: Image) -> Mask:
         """Segment one picture. Raises ModelError."""
+        return self.see(picture, self.prepare(picture))
+
+    def see(self, picture: Image, prepared: Picture) -> Mask:
+        """Segment a picture that was prepared. Raises ModelError."""
         height, width = picture.shape[:2]
-        return self.infer(self.prepare(picture), width, height)
+        return self.infer(prepared, width, height)
 
     def prepare(self, picture: Image) -> Picture:
         """Resize one picture to what the network takes."""
@@ -54,9 +73,9 @@ class Segmenter:
     def infer(self, prepared: Picture, frame_width: int, frame_height: int) -> Mask:
         """Run the network on a prepared picture of a frame of the given size. Raises ModelError."""
         classes, scores = self._runtime.infer(prepared)
-        if self._output and classes.shape != self._output:
+        if self.output and classes.shape != self.output:
             raise ModelError(
-                f"the network gives {classes.shape} where its manifest says {self._output}: quantise the model again"
+                f"the network gives {classes.shape} where its manifest says {self.output}: quantise the model again"
             )
         borders = None
         if self._borders:

@@ -19,6 +19,7 @@ from edge.clock import SystemClock
 from edge.draw import thumbnail
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
+from edge.first_look import open_looks
 from edge.frame import Frame
 from edge.image import bgr, unpack
 from edge.inspect import Inspector
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from edge.image import Image
     from edge.inspection import Event
     from edge.lanes import Told
-    from edge.segment import Segmenter
+    from edge.segment import Sees
     from edge.slot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,19 @@ def run_worker(config: Config, core: Connection) -> None:
         target = context.model.target
         spread = plan(config.model, bundle, target, len(config.cameras))
         keep_to(spread.cores)
-        with open_segmenter(bundle, target, spread.threads, lanes=spread.lanes) as segmenter:
+        trusted = config.model.trusted_keys
+        with (
+            open_segmenter(bundle, target, spread.threads, lanes=spread.lanes) as segmenter,
+            open_looks(
+                segmenter,
+                bundle,
+                config.cameras,
+                config.rules,
+                threads=spread.threads,
+                lanes=spread.lanes,
+                trusted=trusted,
+            ) as looks,
+        ):
             selftest(bundle, segmenter, target)
             model = {
                 **asdict(context.model),
@@ -75,7 +88,7 @@ def run_worker(config: Config, core: Connection) -> None:
                 "colours": [c.colour for c in bundle.manifest.classes],
             }
             core.send({"kind": "ready", "model": model, "look": calibration_look(bundle)})
-            _inspect_for_ever(config, core, context, model["colours"], segmenter, spread.lanes)
+            _inspect_for_ever(config, core, context, model["colours"], looks, spread.lanes)
     except EdgeloupeError as error:
         core.send({"kind": "failed", "detail": str(error)})
     except BrokenPipeError:  # the core is gone
@@ -87,12 +100,12 @@ def _inspect_for_ever(
     core: Connection,
     context: payload.Context,
     colours: list[Any],
-    segmenter: Segmenter,
+    looks: Mapping[str, Sees],
     count: int,
 ) -> None:
     clock = SystemClock()
     stations = {
-        name: Station(name=name, config=config, context=context, colours=colours, segmenter=segmenter, clock=clock)
+        name: Station(name=name, config=config, context=context, colours=colours, segmenter=looks[name], clock=clock)
         for name in config.cameras
     }
     beaten = clock.monotonic_s()
@@ -132,7 +145,7 @@ class Station:
     config: Config
     context: payload.Context
     colours: list[Any]
-    segmenter: Segmenter
+    segmenter: Sees
     clock: Clock
     _frames: Slot = field(init=False)
     _preview: Preview = field(init=False)

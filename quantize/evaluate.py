@@ -14,11 +14,13 @@ from tqdm import tqdm
 from edge import runtimes
 from edge.bundle import open_bundle
 from edge.errors import ConfigError, DatasetError, ModelError, PictureError
+from edge.first_look import open_looks
 from edge.frame import read_picture
 from edge.mask import border_classes
 from edge.regions import regions
 from edge.rle import decode
 from edge.segment import Segmenter, open_segmenter
+from edge.tile_config import TilingConfig
 from models.datasets import open_dataset
 from models.metrics.average_precision import Instances
 from models.metrics.reliability import Reliability
@@ -35,9 +37,13 @@ if TYPE_CHECKING:
     from edge.manifest import Manifest
     from edge.mask import Mask, Plane
     from edge.runtimes import Runtime
+    from edge.segment import Sees
     from models.archs import SeenObject
     from models.card import ModelCard
     from models.datasets import Dataset, Sample, Split
+
+WHOLE = TilingConfig()
+"""Pictures are looked at as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,18 +131,21 @@ def evaluate(model: Model, samples: Sequence[Sample], terms: Terms, *, skip_brok
 
 
 @contextmanager
-def open_model(path: Path, target: str | None = None, threads: int = 0) -> Iterator[Model]:
-    """Open a float ONNX file, or a bundle for `target`.
+def open_model(path: Path, target: str | None = None, threads: int = 0, how: TilingConfig = WHOLE) -> Iterator[Model]:
+    """Open a float ONNX file, or a bundle for `target` that looks at pictures as `how` says.
 
     Raises:
         ModelError, BundleError: it can't be used.
+        ConfigError: a float file is to look at anything but whole pictures.
     """
-    with _open_float(path, threads) if path.suffix == ".onnx" else _open_bundle(path, target, threads) as model:
+    if path.suffix == ".onnx" and how != WHOLE:
+        raise ConfigError(f"{path}: only bundles look at pictures in parts: give one, or leave --tiles and --roi out")
+    with _open_float(path, threads) if path.suffix == ".onnx" else _open_bundle(path, target, threads, how) as model:
         yield model
 
 
 @contextmanager
-def _open_bundle(path: Path, target: str | None, threads: int) -> Iterator[Model]:
+def _open_bundle(path: Path, target: str | None, threads: int, how: TilingConfig) -> Iterator[Model]:
     bundle = open_bundle(path)
     manifest = bundle.manifest
     name, info = bundle.target_for([target] if target else ())
@@ -149,8 +158,11 @@ def _open_bundle(path: Path, target: str | None, threads: int) -> Iterator[Model
         task=manifest.task,
         calibration=card.calibration,
     )
-    with open_segmenter(bundle, target, threads) as segmenter:
-        yield _segmenting(facts, class_specs(manifest), manifest.focus_id, segmenter)
+    with (
+        open_segmenter(bundle, target, threads) as segmenter,
+        open_looks(segmenter, bundle, {"": how}, [manifest.focus], threads=threads) as looks,
+    ):
+        yield _segmenting(facts, class_specs(manifest), manifest.focus_id, segmenter, looks[""])
 
 
 @contextmanager
@@ -172,7 +184,8 @@ def _open_float(path: Path, threads: int) -> Iterator[Model]:
         folded = Path(folder) / "folded.onnx"
         onnx.save(fold(graph, card), folded)
         with runtimes.create("onnxruntime", folded, threads=threads) as runtime:
-            yield _segmenting(facts, card.classes, card.focus_id, segmenter_of(card, runtime))
+            segmenter = segmenter_of(card, runtime)
+            yield _segmenting(facts, card.classes, card.focus_id, segmenter, segmenter)
 
 
 def _detector(path: Path, card: ModelCard, threads: int) -> Callable[[Picture], View]:
@@ -189,9 +202,11 @@ def segmenter_of(card: ModelCard, runtime: Runtime) -> Segmenter:
     return Segmenter(runtime, width=given.width, height=given.height, borders=border_classes(card.classes))
 
 
-def _segmenting(facts: ModelFacts, classes: tuple[ClassSpec, ...], focus: int, segmenter: Segmenter) -> Model:
+def _segmenting(
+    facts: ModelFacts, classes: tuple[ClassSpec, ...], focus: int, segmenter: Segmenter, look: Sees
+) -> Model:
     def see(picture: Picture) -> View:
-        mask = segmenter(picture)
+        mask = look.see(picture, look.prepare(picture))
         return View(classes=mask.on_frame(), mask=mask, objects=_objects(mask, classes))
 
     return Model(facts=facts, classes=classes, focus=focus, see=see, segmenter=segmenter)

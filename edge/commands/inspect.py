@@ -19,6 +19,8 @@ HELP = "inspect pictures with a bundle"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from edge.tile_options import add_tile_options
+
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE", help="picture files, or folders of them")
     parser.add_argument("--json", action="store_true", help="print one result per line")
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-score", type=float, default=0.5, help="regions below are ignored (default: %(default)s)")
     parser.add_argument("--min-area", type=int, default=50, metavar="PX", help="likewise (default: %(default)s)")
     parser.add_argument("--fail-on-notok", action="store_true", help="exit with 1 unless every picture is OK")
+    add_tile_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,19 +43,25 @@ def run(args: argparse.Namespace) -> int:
     from edge.clock import SystemClock
     from edge.config import RuleConfig
     from edge.errors import PictureError
+    from edge.first_look import open_looks
     from edge.inspect import Inspector
     from edge.inspection import Verdict
     from edge.picture_check import PictureCheck
     from edge.segment import open_segmenter
+    from edge.tile_options import read_tile_options
 
+    how = read_tile_options(args)
     bundle, clock = open_bundle(args.bundle), SystemClock()
     rules = {bundle.manifest.focus: RuleConfig(min_score=args.min_score, min_area_px=args.min_area)}
     context = payload.Context.of(bundle, args.target, device="workshop", rules=rules)
     paths = _expand(args.pictures)
     width = max((len(path.name) for path in paths), default=0)
     unreadable, all_ok = 0, True
-    with open_segmenter(bundle, context.model.target, args.threads) as segmenter:
-        inspector = Inspector(segmenter, context.labels, rules, PictureCheck(PictureConfig()), clock)
+    with (
+        open_segmenter(bundle, context.model.target, args.threads) as segmenter,
+        open_looks(segmenter, bundle, {"archive": how}, rules) as looks,
+    ):
+        inspector = Inspector(looks["archive"], context.labels, rules, PictureCheck(PictureConfig()), clock)
         for number, path in enumerate(tqdm(paths, unit="picture", disable=None, leave=False), start=1):
             try:
                 inspection = _inspect(inspector, path, number, clock, args)

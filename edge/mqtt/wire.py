@@ -75,6 +75,16 @@ class Model(_Message):
     precision: str
 
 
+class Coverage(_Message):
+    """How closely the frame was looked at."""
+
+    area: tuple[int, int, int, int] = Field(description="x, y, width and height of what was looked at at all")
+    tiles: Count = Field(description="laid over it")
+    examined: Count = Field(description="of these, looked at one by one; the rest was seen reduced")
+    boxes: list[tuple[int, int, int, int]] = Field(description="of those examined, where these are not all")
+    first_look: str | None = Field(description="sha256 of the bundle that saw the rest, where that is another one")
+
+
 class Result(_Message):
     """One inspection: OPC 40100-1 names in snake_case."""
 
@@ -98,6 +108,7 @@ class Result(_Message):
     model: Model
     thresholds: dict[str, dict[str, float]]
     class_shares: dict[str, Share]
+    coverage: Coverage | None = Field(description="null: the whole frame was looked at, in a single look")
     regions: list[Region]
 
 

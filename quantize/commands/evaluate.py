@@ -15,6 +15,8 @@ NEEDS = ("onnx", "onnxruntime", "pycocotools")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from edge.tile_options import add_tile_options
+
     parser.add_argument("model", type=Path, metavar="MODEL.onnx|BUNDLE")
     parser.add_argument("data", type=Path, metavar="DATASET", help="pictures with masks, split or not")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
@@ -28,10 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="processor threads (default: all)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write a page for people")
+    add_tile_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from edge.errors import ConfigError
+    from edge.tile_options import read_tile_options
     from models.datasets import open_dataset
     from quantize.estimate import conclude
     from quantize.evaluate import evaluate, open_model, part_of, terms_for
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     data = open_dataset(args.data, args.format)
     faults = [f"{fault.where}: {fault.why}" for fault in data.faults]
     samples, split = part_of(data if args.skip_broken else data.sound(), args.split)
-    with open_model(args.model, args.target, args.threads) as model:
+    with open_model(args.model, args.target, args.threads, read_tile_options(args)) as model:
         terms = terms_for(model, args.reject, args.min_object_px)
         measured = evaluate(model, samples, terms, skip_broken=args.skip_broken)
         told = conclude(model, measured, terms, (data.root.resolve().name, split), faults)

@@ -12,17 +12,22 @@ from edge.bundle import open_bundle
 from edge.camera_config import PictureConfig
 from edge.clock import FakeClock
 from edge.config import RuleConfig
+from edge.first_look import open_looks
 from edge.frame import Frame
 from edge.inspect import Inspector, share_of_object
 from edge.inspection import Verdict
 from edge.payload import Context, result
 from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
+from edge.strict_yaml import loads
+from edge.tile_config import TilingConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
 RULES = {"spot": RuleConfig(min_area_px=20)}
+ROI = "{roi: [0, 60, 320, 180], tiles: {size: [96, 72]}}"
 
 
 def frame(clock: FakeClock, *, value: int = 128, spot: bool = False) -> Frame:
@@ -99,6 +104,38 @@ def test_the_payload_holds_what_the_inspection_says(scripted_bundle: Path, clock
     assert region["segmentation"]["size"] == [240, 320]
     assert told["processing_times"]["total"] == pytest.approx(
         sum(v for k, v in told["processing_times"].items() if k != "total"), abs=1e-5
+    )
+
+
+def told_of(bundle: Path, clock: FakeClock, how: str) -> dict[str, Any]:
+    opened = open_bundle(bundle)
+    context = Context.of(opened, None, device="d", rules=RULES)
+    looks = {"c": loads(how, "how", TilingConfig)}
+    with open_segmenter(opened) as segmenter, open_looks(segmenter, opened, looks, RULES) as looking:
+        inspector = Inspector(looking["c"], context.labels, RULES, PictureCheck(PictureConfig()), clock)
+        inspection, _, _ = inspector.inspect(frame(clock, spot=True))
+    return result(inspection, context)
+
+
+def test_results_say_how_closely_the_frame_was_looked_at(scripted_bundle: Path, clock: FakeClock) -> None:
+    whole, part, near = (told_of(scripted_bundle, clock, how) for how in ("{}", ROI, f"{ROI[:-1]}, cascade: {{}}}}"))
+    assert whole["coverage"] is None
+    assert part["coverage"] == {
+        "area": [0, 60, 320, 180], "tiles": 12, "examined": 12, "boxes": [], "first_look": None,
+    }  # fmt: skip
+    assert near["coverage"]["examined"] == len(near["coverage"]["boxes"]) < 12
+    assert {told["result_evaluation"] for told in (whole, part, near)} == {"NotOK"}
+    for told in (part, near):
+        assert told["regions"][0]["bbox"] == pytest.approx([100, 80, 80, 60], abs=2)
+
+
+def test_settings_that_do_not_fit_the_picture_are_never_ok(scripted_bundle: Path, clock: FakeClock) -> None:
+    told = told_of(scripted_bundle, clock, "tiles: {size: [640, 480]}")
+    assert told["result_evaluation"] == "NotDecidable"
+    (reason,) = told["reasons"]
+    assert reason == (
+        "picture does not fit: tiles of 640x480 are larger than the 320x240 pixels to look at: "
+        "set a smaller tiles.size, or remove tiles"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from edge.cli import main
 from edge.errors import ConfigError, DatasetError
 from edge.frame import read_picture
+from edge.tile_config import TilingConfig
 from models.annotation import IGNORE, Planes
 from models.archs import SeenObject
 from models.metrics.average_precision import Instances
@@ -196,6 +197,23 @@ def test_a_bundle_is_evaluated_as_its_target_runs_it(
     told = json.loads(capsys.readouterr().out)
     assert told["model"]["form"] == "openvino"
     assert told["schema"] == "edgeloupe.evaluation/1"
+
+
+def test_a_bundle_is_evaluated_in_the_part_and_the_tiles_that_a_camera_would_have(
+    toy_bundle: Path, network: Path, pictures: Path
+) -> None:
+    sample = list_samples(pictures, "test")[0][0]
+    picture = read_picture(sample.picture)
+    height, width = picture.shape[:2]
+    how = TilingConfig.model_validate({"roi": [0, 0, width // 2, height], "tiles": {"size": [width // 2, height]}})
+    with open_model(toy_bundle, threads=1, how=how) as opened:
+        seen = opened.see(picture)
+    assert seen.mask is not None
+    assert seen.mask.coverage is not None
+    assert seen.mask.coverage.tiles == 1
+    assert not seen.classes[:, width // 2 :].any()
+    with pytest.raises(ConfigError, match="only bundles look at pictures in parts"), open_model(network, how=how):
+        pass
 
 
 def test_the_table_is_for_people(network: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,19 @@ def test_everything_right_is_said_so(tmp_path: Path, scripted_bundle: Path) -> N
     assert rows["camera c"]["detail"] == "synthetic:plain: 320x240"
 
 
+def test_it_is_told_how_a_large_picture_will_be_looked_at(tmp_path: Path, scripted_bundle: Path) -> None:
+    base = config(scripted_bundle, "synthetic:plain", free_port())
+    del base["mqtt"]
+    camera = base["cameras"]["c"]
+    base["cameras"]["c"] = {**camera, "roi": [0, 40, 320, 200], "tiles": {}}
+    base["cameras"]["d"] = {**camera, "tiles": {"most": 3}}
+    base["cameras"]["e"] = {**camera, "tiles": {}, "cascade": {"bundle": str(tmp_path / "small.loupe")}}
+    _, rows = check(tmp_path, base)
+    assert rows["camera c"]["detail"] == "synthetic:plain: 320x240, looked at 320x200 at 0, 40 in 6 tiles"
+    assert "tiles.most is 3: raise it" in rows["camera d"]["detail"]
+    assert "small.loupe" in rows["model"]["detail"]
+
+
 def test_every_fault_is_one_line(tmp_path: Path, scripted_bundle: Path) -> None:
     code, rows = check(tmp_path, config(tmp_path / "none.loupe", f"v4l2:{tmp_path}/video0", free_port()))
     assert code == 1
