@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from edge.inspection import Verdict
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
     from edge.image import Image
     from edge.inspection import Inspection
     from edge.mask import Mask
@@ -24,7 +23,6 @@ class Seen:
     """One inspected picture."""
 
     inspection: Inspection
-    small: Picture  # as the network saw it
     mask: Mask | None
     picture: Image
 

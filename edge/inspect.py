@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import RuleConfig
-    from edge.frame import Frame, Picture
+    from edge.frame import Frame
     from edge.mask import Mask
     from edge.picture_check import PictureCheck
     from edge.segment import Sees
@@ -40,21 +40,21 @@ class Inspector:
         self._check = check
         self._clock = clock
 
-    def inspect(self, frame: Frame) -> tuple[Inspection, Picture, Mask | None]:
-        """Judge one frame; give the verdict, the picture as the network saw it, and the mask if there is one.
+    def inspect(self, frame: Frame) -> tuple[Inspection, Mask | None]:
+        """Judge one frame; give what was decided, and the mask if there is one.
 
         A picture that can't be judged and a network that fails give NotDecidable with the reason, never an error.
         """
         taken = time.perf_counter()
         acquisition = self._clock.monotonic_s() - frame.captured_mono_s
-        small = self._segmenter.prepare(frame.picture)
-        prepared = time.perf_counter()
+        prepared = self._segmenter.prepare(frame.picture)
+        ready = time.perf_counter()
         faults = tuple(str(fault) for fault in stale(acquisition, self._check.limits))
         faults += frame.faults if frame.faults is not None else self._look(frame)
         mask: Mask | None = None
         if not faults:
             try:
-                mask = self._segmenter.see(frame.picture, small)
+                mask = self._segmenter.see(frame.picture, prepared)
             except ModelError as error:
                 faults = (f"model fault: {error}",)
             except PictureError as error:
@@ -82,8 +82,8 @@ class Inspector:
             age_s=max(self._clock.monotonic_s() - frame.captured_mono_s, 0.0),
             timings=Timings(
                 acquisition=max(acquisition, 0.0),
-                preprocess=prepared - taken,
-                inference=inferred - prepared,
+                preprocess=ready - taken,
+                inference=inferred - ready,
                 postprocess=time.perf_counter() - inferred,
             ),
             simulated=frame.simulated,
@@ -91,7 +91,7 @@ class Inspector:
             coverage=mask.coverage if mask is not None else None,
             mm_per_px=frame.mm_per_px,
         )
-        return inspection, small, mask
+        return inspection, mask
 
     def _look(self, frame: Frame) -> tuple[str, ...]:
         """Look at a frame that nobody looked at before."""

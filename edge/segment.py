@@ -33,7 +33,7 @@ class Sees(Protocol):
     height: int
 
     def prepare(self, picture: Image) -> Picture:
-        """Reduce one picture to what a network takes; also what people are shown of it."""
+        """Reduce one picture to what a network takes."""
         ...
 
     def see(self, picture: Image, prepared: Picture) -> Mask:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from edge.tiles import Layout, Tile
 
 
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
     """What there is to look at in frames of one size."""
@@ -86,13 +89,15 @@ class TiledSegmenter:
         return self.see(picture, self.prepare(picture))
 
     def prepare(self, picture: Image) -> Picture:
-        """Reduce the part that matters to what the network takes that looks first."""
-        height, width = picture.shape[:2]
+        """Reduce the part that matters to what the network takes that looks first; to nothing where none does."""
         try:
-            area = area_of(self._how.roi, width, height)
-        except PictureError:  # `see` will tell; people are shown what there is
-            area = Box(0, 0, width, height)
-        return self._glancing.prepare(picture if area == (0, 0, width, height) else cut(picture, *area))
+            what = self._planned(picture)
+        except PictureError:  # `see` will tell
+            return _NOTHING
+        if len(what.layout) > 1 and not self._glances:
+            return _NOTHING
+        height, width = picture.shape[:2]
+        return self._glancing.prepare(picture if what.area == (0, 0, width, height) else cut(picture, *what.area))
 
     def see(self, picture: Image, prepared: Picture) -> Mask:
         """Segment a picture that was prepared. Raises ModelError; PictureError when it does not fit the settings."""

@@ -92,7 +92,7 @@ def _inspect(inspector: Inspector, path: Path, number: int, clock: Clock, args: 
         captured_mono_s=clock.monotonic_s(),
         simulated=True,
     )
-    inspection, _, mask = inspector.inspect(frame)
+    inspection, mask = inspector.inspect(frame)
     if args.overlay:
         write_overlay(args.overlay / f"{path.stem}.jpg", picture, inspection)
     if args.masks and mask is not None:

@@ -15,7 +15,7 @@ def seen(verdict: Verdict) -> Seen:
         result_id="r", camera="c", verdict=verdict, reasons=(), regions=(), frame_id=1, frame_width=4, frame_height=4,
         captured_at=0.0, created_at=0.0, age_s=0.0, timings=Timings(),
     )  # fmt: skip
-    return Seen(inspection, picture, None, picture)
+    return Seen(inspection, None, picture)
 
 
 def told(pick: Pick, *verdicts: Verdict) -> list[Verdict]:

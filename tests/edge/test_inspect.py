@@ -46,7 +46,7 @@ def judge(bundle: Path, clock: FakeClock, seen: Frame) -> tuple[Verdict, tuple[s
     opened = open_bundle(bundle)
     with open_segmenter(opened) as segmenter:
         inspector = Inspector(segmenter, opened.manifest.class_names, RULES, PictureCheck(PictureConfig()), clock)
-        inspection, _, _ = inspector.inspect(seen)
+        inspection, _ = inspector.inspect(seen)
     return inspection.verdict, inspection.reasons, len(inspection.regions)
 
 
@@ -91,8 +91,7 @@ def test_the_payload_holds_what_the_inspection_says(scripted_bundle: Path, clock
     context = Context.of(bundle, None, device="d", rules=RULES)
     with open_segmenter(bundle) as segmenter:
         inspector = Inspector(segmenter, context.labels, RULES, PictureCheck(PictureConfig()), clock)
-        inspection, small, mask = inspector.inspect(frame(clock, spot=True))
-    assert small.shape == (120, 160, 3)
+        inspection, mask = inspector.inspect(frame(clock, spot=True))
     assert mask is not None
     told = result(inspection, context)
     assert told["result_evaluation"] == "NotOK"
@@ -113,7 +112,7 @@ def told_of(bundle: Path, clock: FakeClock, how: str) -> dict[str, Any]:
     looks = {"c": loads(how, "how", TilingConfig)}
     with open_segmenter(opened) as segmenter, open_looks(segmenter, opened, looks, RULES) as looking:
         inspector = Inspector(looking["c"], context.labels, RULES, PictureCheck(PictureConfig()), clock)
-        inspection, _, _ = inspector.inspect(frame(clock, spot=True))
+        inspection, _ = inspector.inspect(frame(clock, spot=True))
     return result(inspection, context)
 
 

@@ -171,12 +171,10 @@ def test_the_reduced_picture_tells_what_no_tile_can_see_whole(network: Counted) 
     assert spot.area_px == pytest.approx(900 * 700, rel=0.02)
 
 
-def test_settings_that_do_not_fit_the_picture_are_told_and_there_is_still_something_to_show(network: Counted) -> None:
+def test_settings_that_do_not_fit_the_picture_are_told(network: Counted) -> None:
     for how, said in (("tiles: {}", "larger than the 100x80"), ("roi: [90, 0, 60, 60]", "roi reaches to 150, 60")):
-        picture = with_spots(100, 80)
         with pytest.raises(PictureError, match=said):
-            look(network, how)(picture)
-        assert look(network, how).prepare(picture).shape == (120, 160, 3)
+            look(network, how)(with_spots(100, 80))
 
 
 def test_frames_may_change_their_size(network: Counted) -> None:
@@ -222,3 +220,10 @@ def test_pictures_may_come_as_decoders_give_them(network: Counted, how: str) -> 
         seen = look_at(image)
         assert seen.coverage == plain.coverage
         assert (seen.classes == plain.classes).mean() > 0.99
+
+
+def test_nothing_is_reduced_that_no_network_looks_at(network: Counted) -> None:
+    picture = with_spots(1600, 1200)
+    assert look(network, "tiles: {}").prepare(picture).size == 0
+    for how in ("tiles: {whole: true}", "tiles: {}\ncascade: {}", "roi: [90, 0, 60, 60]"):
+        assert look(network, how).prepare(picture).shape == (120, 160, 3)
