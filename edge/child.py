@@ -1,13 +1,19 @@
-"""Child: what every process of the daemon does first, so that none outlives it or takes its signals."""
+"""Child: what every process of the daemon does first, so that none outlives it; and who takes the signals, the core."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import multiprocessing
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -36,3 +42,19 @@ def log_to_stderr(name: str) -> None:
         format=f"{name}: %(levelname)s: %(message)s",
         stream=sys.stderr,
     )
+
+
+@contextlib.contextmanager
+def signals_call(stop: Callable[[], None]) -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C call `stop` meanwhile."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import threading
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edge.camera_state import STATE_CAPACITY, state_slot
 from edge.camera_watch import CameraWatch
 from edge.capture import FRAME_CAPACITY, frame_slot, run_capture
+from edge.child import signals_call
 from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxDamagedError, OutboxError
@@ -35,8 +35,7 @@ from edge.web.server import run_web
 from edge.worker import run_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import FrameType
+    from collections.abc import Mapping
 
     from edge.clock import Clock
     from edge.config import Config, MqttConfig
@@ -109,7 +108,7 @@ class Daemon:
             self._watches = {name: self._make_watch(name) for name in config.cameras}
             stack.callback(self._stop_children)
             stack.callback(notify, "STOPPING=1")
-            stack.enter_context(_signals_call(self.stop))
+            stack.enter_context(signals_call(self.stop))
             self._loop()
 
     # --- the loop
@@ -385,19 +384,3 @@ class Daemon:
             stack.enter_context(Slot.create(clip_slot(folder, name), CLIP_CAPACITY))
             self._camera_states[name] = stack.enter_context(Slot.create(state_slot(folder, name), STATE_CAPACITY))
         self._health_slot = stack.enter_context(Slot.create(health_slot(folder), HEALTH_CAPACITY))
-
-
-@contextlib.contextmanager
-def _signals_call(stop: Any) -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C call `stop` meanwhile."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
