@@ -15,7 +15,7 @@ COLOURS = 7
 """Of parts; `bench.css` has as many."""
 _IN_ORDER = (0, 3, 2, 1, 4, 5, 6)  # inference, the fourth, is grey: it is what all else is compared with
 
-_LEFT, _WIDTH, _RIGHT = 190, 420, 90
+_LEFT, _WIDTH, _RIGHT = 230, 420, 90
 _ROW, _BAR = 34, 20
 _COUNTED = 8  # up to here each value stands below its point
 
