@@ -97,7 +97,7 @@ def test_the_belt_the_broker_the_dashboard_and_a_clean_end(tmp_path: Path) -> No
         assert len(running) >= 4  # broker, worker, camera, web
         demo.process.send_signal(signal.SIGINT)
         assert demo.process.wait(20) == 0
-        assert not [pid for pid in running if runs(pid)]
+        demo.wait_for(lambda: not any(runs(pid) for pid in running))  # who serves forks notices that we are gone
         demo.wait_for(lambda: demo.said("(nothing was left behind)"))
     assert list(tmp_path.glob("edgeloupe-demo-*")) == []
 

@@ -90,6 +90,7 @@ def test_the_overlay_can_be_switched_and_is_remembered(
     assert tinted > plain + 500
     page.reload(wait_until="domcontentloaded")
     assert page.is_checked("#overlay") is False
+    page.wait_for_selector("#verdict[data-verdict=NotOK]")  # before, what is clicked on still moves
     page.check("#overlay", force=True)
     page.fill("#opacity", "10")
     expect(page.locator("#opacity-text")).to_have_text("10 %")
