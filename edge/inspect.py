@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import RuleConfig
-    from edge.frame import Frame
+    from edge.frame import Frame, Picture
     from edge.mask import Mask
     from edge.picture_check import PictureCheck
     from edge.segment import Sees
@@ -51,14 +51,7 @@ class Inspector:
         ready = time.perf_counter()
         faults = tuple(str(fault) for fault in stale(acquisition, self._check.limits))
         faults += frame.faults if frame.faults is not None else self._look(frame)
-        mask: Mask | None = None
-        if not faults:
-            try:
-                mask = self._segmenter.see(frame.picture, prepared)
-            except ModelError as error:
-                faults = (f"model fault: {error}",)
-            except PictureError as error:
-                faults = (f"picture does not fit: {error}",)
+        mask, faults = (None, faults) if faults else self._see(frame, prepared)
         inferred = time.perf_counter()
         found = regions(mask, self._labels, self._rules) if mask is not None else []
         shares = mask.shares(len(self._labels)) if mask is not None else ()
@@ -92,6 +85,15 @@ class Inspector:
             mm_per_px=frame.mm_per_px,
         )
         return inspection, mask
+
+    def _see(self, frame: Frame, prepared: Picture) -> tuple[Mask | None, tuple[str, ...]]:
+        """Segment a frame that is fit to be judged; give why there is no mask where there is none."""
+        try:
+            return self._segmenter.see(frame.picture, prepared), ()
+        except ModelError as error:
+            return None, (f"model fault: {error}",)
+        except PictureError as error:
+            return None, (f"picture does not fit: {error}",)
 
     def _look(self, frame: Frame) -> tuple[str, ...]:
         """Look at a frame that nobody looked at before."""

@@ -118,10 +118,10 @@ def _threshold(rule: RuleConfig) -> dict[str, Any]:
     return rule.model_dump(exclude_none=True)
 
 
-def alert(event: Event, context: Context) -> dict[str, Any]:
-    """Write one event: the result it rests on, with the alert's id, the step in its life and its picture."""
+def alert(event: Event, rests_on: Mapping[str, Any]) -> dict[str, Any]:
+    """Write one event: the `result` it rests on, with the alert's id, the step in its life and its picture."""
     return {
-        **result(event.inspection, context),
+        **rests_on,
         "type": event.type,
         "alert_id": event.alert_id,
         "evidence": event.evidence,

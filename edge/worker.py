@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from edge.camera_config import CameraConfig
     from edge.clock import Clock
     from edge.config import Config, RuleConfig
-    from edge.image import Image
     from edge.inspection import Event
     from edge.lanes import Told
     from edge.segment import Sees
@@ -240,27 +239,26 @@ class Station:
 
     def _tell(self, core: Told, seen: Seen, taken: Taken) -> dict[str, Any]:
         events = self._alerts.step(seen.inspection, self.clock.monotonic_s())
+        begins = any(event.type == "new" for event in events)
         if any(event.type != "end" for event in events):
-            events = self._keep_picture(events, seen.picture, taken.frame.captured_mono_s)
-        wanted = self.config.mqtt is not None and self.config.mqtt.publish_images
-        begins = wanted and any(event.type == "new" for event in events)
+            events = self._keep_picture(events, taken.frame.captured_mono_s, seen, begins=begins)
+        shown = begins and self.config.mqtt is not None and self.config.mqtt.publish_images
         result = payload.result(seen.inspection, taken.context)
         core.send(
             {
                 "kind": "inspected",
                 "camera": self.name,
                 "result": result,
-                "alerts": [payload.alert(event, taken.context) for event in events],
+                "alerts": [payload.alert(event, result) for event in events],
                 "dropped": self._dropped,
-                "image": thumbnail(bgr(seen.picture), seen.inspection) if begins else None,
+                "image": thumbnail(bgr(seen.picture), seen.inspection) if shown else None,
             }
         )
         return result
 
-    def _keep_picture(self, events: list[Event], picture: Image, captured_mono_s: float) -> list[Event]:
-        seen = events[0].inspection
-        kept = self._evidence.save(picture, seen.captured_at, self.name, seen.result_id)
-        begins = any(event.type == "new" for event in events)
+    def _keep_picture(self, events: list[Event], captured_mono_s: float, seen: Seen, *, begins: bool) -> list[Event]:
+        told = seen.inspection
+        kept = self._evidence.save(seen.picture, told.captured_at, self.name, told.result_id)
         clip = self._clips.ask(kept, captured_mono_s) if begins else None
         return [replace(event, evidence=kept, clip=clip) for event in events]
 

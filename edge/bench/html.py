@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from edge.bench.plots import bars, colour_of, lines, spreads, stacked_bars
+from edge.bench.text import cpu_cells
 from edge.page import facts, key, page, scroll, table, tiles
 
 if TYPE_CHECKING:
@@ -70,17 +71,7 @@ def _stages(report: Report) -> str:
     marks = {row.frames_from: row.raw_cpu_ms for row in report.rows}
     plot = scroll("CPU per frame", stacked_bars("CPU milliseconds per frame, by stage", rows, marks))
     head = ("frames from", "bare CPU ms", "whole CPU ms", "ratio", "without decoding", *names)
-    cells = [
-        (
-            row.frames_from,
-            f"{row.raw_cpu_ms:.2f}",
-            f"{row.whole_cpu_ms:.2f}",
-            f"{row.ratio:.2f}",
-            f"{row.ratio_decoded:.2f}",
-            *(f"{stage.cpu_ms:.2f}" for stage in row.stages),
-        )
-        for row in report.rows
-    ]
+    cells = [cpu_cells(row) for row in report.rows]
     wall = [
         (
             row.frames_from,

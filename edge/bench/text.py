@@ -9,7 +9,7 @@ from edge.table import table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.bench.figures import Report
+    from edge.bench.figures import Report, Row
 
 
 def text(report: Report) -> str:
@@ -18,22 +18,18 @@ def text(report: Report) -> str:
     return "\n\n".join([where, *_tables(report), *(f"note: {note}" for note in report.notes)])
 
 
+def cpu_cells(row: Row) -> tuple[str, ...]:
+    """Write where a row's frames came from and what they cost: bare, whole, both ratios, then each stage."""
+    figures = (row.raw_cpu_ms, row.whole_cpu_ms, row.ratio, row.ratio_decoded, *(stage.cpu_ms for stage in row.stages))
+    return row.frames_from, *(f"{figure:.2f}" for figure in figures)
+
+
 def _tables(report: Report) -> Iterator[str]:
     if report.rows:
         head = ("CPU ms per frame", "bare", "whole", "ratio", "decoded", *(one.name for one in report.rows[0].stages))
         yield table(
             head,
-            [
-                (
-                    row.frames_from,
-                    f"{row.raw_cpu_ms:.2f}",
-                    f"{row.whole_cpu_ms:.2f}",
-                    f"{row.ratio:.2f}",
-                    f"{row.ratio_decoded:.2f}",
-                    *(f"{stage.cpu_ms:.2f}" for stage in row.stages),
-                )
-                for row in report.rows
-            ],
+            [cpu_cells(row) for row in report.rows],
         )
     if report.latency:
         yield table(

@@ -96,13 +96,13 @@ class FakeDevice:
         with self._lock:
             self._frame += 1
             drawn = draw(self._frame, lesions)
-            _, inspection = self._inspect(camera, drawn, 0.02)
+            result, inspection = self._inspect(camera, drawn, 0.02)
         kept = self._evidence.save(drawn.picture, inspection.captured_at, camera, inspection.result_id)
         alert_id = str(uuid.uuid4())
         events = [
             Event(alert_id=alert_id, type=kind, inspection=inspection, evidence=kept) for kind in kinds or ("new",)
         ]
-        return self._outbox.commit([payload.alert(event, self._context) for event in events])
+        return self._outbox.commit([payload.alert(event, result) for event in events])
 
     def tell(self, *, age_s: float = 0.0) -> None:
         """Publish the health, as if it had been `age_s` ago."""
