@@ -22,7 +22,7 @@ from edge.bundle_archive import check_entry, open_archive, read_small, sync_fold
 from edge.cache import cache_folder
 from edge.errors import BundleError
 from edge.manifest import Manifest, TargetInfo
-from edge.prepare import PREPARE_VERSION
+from edge.pictures.prepare import PREPARE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from edge.picture_check import FaultKind
+from edge.fitness.picture_check import FaultKind
 
 if TYPE_CHECKING:
     from pathlib import Path

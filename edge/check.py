@@ -10,16 +10,16 @@ from edge.bundle import open_bundle
 from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
-from edge.first_look import open_looks
-from edge.geometry import Geometry
-from edge.image import bgr
+from edge.geometry.straighten import Geometry
 from edge.payload import Context
+from edge.pictures.image import bgr
 from edge.segment import open_segmenter
 from edge.selftest import selftest
 from edge.sinks import Site, make_peer
 from edge.sinks.mqtt import try_broker
 from edge.supervise import SPAWN
-from edge.tiled import plan
+from edge.tiles.first_look import open_looks
+from edge.tiles.tiled import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

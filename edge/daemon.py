@@ -11,22 +11,22 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from edge.camera_state import STATE_CAPACITY, state_slot
-from edge.camera_watch import CameraWatch
-from edge.capture import FRAME_CAPACITY, frame_slot, run_capture
+from edge.capture.capture import FRAME_CAPACITY, frame_slot, run_capture
+from edge.capture.clip import CLIP_CAPACITY, clip_slot
+from edge.capture.watch import CameraWatch
 from edge.child import signals_call
-from edge.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxDamagedError, OutboxError
 from edge.evidence import EvidenceStore
-from edge.fold import squeeze
-from edge.follow import Places
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.inspection import Verdict
 from edge.notify import notify, watchdog_interval_s
 from edge.orders import Orders
-from edge.outbox import Outbox
-from edge.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
-from edge.room import Room
+from edge.outbox.fold import squeeze
+from edge.outbox.follow import Places
+from edge.outbox.outbox import Outbox
+from edge.outbox.room import Room
+from edge.pictures.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
 from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import Config, MqttConfig
-    from edge.courier import Courier
+    from edge.outputs.courier import Courier
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edge.image import bgr
-from edge.jpeg import Reduced
+from edge.pictures.image import bgr
+from edge.pictures.jpeg import Reduced
 
 if TYPE_CHECKING:
     from edge.frame import Picture
-    from edge.image import Image
-    from edge.planes import Planes
+    from edge.pictures.image import Image
+    from edge.pictures.planes import Planes
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from edge.errors import PictureError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.image import Image
-    from edge.jpeg import Jpeg
+    from edge.pictures.image import Image
+    from edge.pictures.jpeg import Jpeg
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8, BGR."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from edge.decide import decide
 from edge.errors import ModelError, PictureError
+from edge.fitness.picture_check import stale
 from edge.inspection import Inspection, Timings, Verdict
-from edge.picture_check import stale
 from edge.regions import regions
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import RuleConfig
+    from edge.fitness.picture_check import PictureCheck
     from edge.frame import Frame, Picture
     from edge.mask import Mask
-    from edge.picture_check import PictureCheck
     from edge.segment import Sees
 
 

@@ -52,7 +52,7 @@ class OutputInfo(_Part):
 class Processing(_Part):
     """Everything between a camera's picture and the class map that is not the trained network."""
 
-    prepare: str  # edge.prepare.PREPARE_VERSION of the workshop
+    prepare: str  # edge.pictures.prepare.PREPARE_VERSION of the workshop
     folded: tuple[str, ...]  # steps inside the graph, in their order, with their numbers
     sha256: Sha256
 

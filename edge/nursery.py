@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 
-import edge.capture
+import edge.capture.capture
 import edge.config
 import edge.worker  # noqa: F401 - all for the processes to come
 from edge.child import die_with_parent

@@ -6,10 +6,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge.capture import frame_slot
+from edge.capture.capture import frame_slot
 from edge.errors import ConfigError, EdgeloupeError
-from edge.image import unpack
 from edge.mqtt.command import RefusedError
+from edge.pictures.image import unpack
 from edge.slot import Slot
 from edge.thresholds import Thresholds, adjusted
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from edge.errors import PictureError
 from edge.frame import Packet, Shot
-from edge.jpeg import open_jpeg
-from edge.planes import Planes
+from edge.pictures.jpeg import open_jpeg
+from edge.pictures.planes import Planes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from av.video.plane import VideoPlane
 
     from edge.frame import Codec
-    from edge.image import Image
     from edge.mask import Plane
-    from edge.planes import Matrix
+    from edge.pictures.image import Image
+    from edge.pictures.planes import Matrix
 
 _BOXED = b"\x01"
 """Parameters of streams whose pictures stand in boxes, not between start codes; those are not kept as they came."""

@@ -11,15 +11,15 @@ import numpy as np
 from edge import runtimes
 from edge.errors import BundleError, ModelError
 from edge.mask import Mask, border_classes
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from edge.bundle import Bundle
     from edge.frame import Picture
-    from edge.image import Image
     from edge.manifest import TargetInfo
+    from edge.pictures.image import Image
     from edge.runtimes import Runtime
 
 

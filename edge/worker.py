@@ -11,25 +11,25 @@ import cv2
 from edge import payload
 from edge.alert import AlertLife
 from edge.bundle import open_bundle
-from edge.burst import Burst, Seen
-from edge.capture import frame_slot
+from edge.capture.burst import Burst, Seen
+from edge.capture.capture import frame_slot
+from edge.capture.clip import ClipWishes
 from edge.child import become_child
-from edge.clip import ClipWishes
 from edge.clock import SystemClock
 from edge.draw import thumbnail
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
-from edge.first_look import open_looks
+from edge.fitness.picture_check import PictureCheck
 from edge.frame import Frame
-from edge.image import bgr, unpack
 from edge.inspect import Inspector
 from edge.lanes import Lanes
-from edge.picture_check import PictureCheck
-from edge.preview import Preview
+from edge.pictures.image import bgr, unpack
+from edge.pictures.preview import Preview
 from edge.segment import open_segmenter
 from edge.selftest import calibration_look, selftest
 from edge.slot import Slot
 from edge.thresholds import Thresholds
+from edge.tiles.first_look import open_looks
 from edge.tuning import keep_to, plan
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from edge.errors import ConfigError, DatasetError
 from edge.frame import read_picture
-from edge.prepare import halve, prepare
+from edge.pictures.prepare import halve, prepare
 from models.checkpoint import Checkpoint
 from models.example import Example
 from models.index_mask import write_mask

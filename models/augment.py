@@ -27,7 +27,7 @@ def augment(
     """Bend one example.
 
     Args:
-        example: the picture as `edge.prepare.halve` leaves it, and its truth.
+        example: the picture as `edge.pictures.prepare.halve` leaves it, and its truth.
         size: width and height of the result in pixels.
         spec: how far to go.
         rng: the only source of chance.

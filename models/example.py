@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.frame import read_picture
-from edge.prepare import halve
+from edge.pictures.prepare import halve
 from edge.region import Box
 from models.objects import number_blobs
 

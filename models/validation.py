@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from edge.errors import DatasetError
 from edge.frame import read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from models.borders import draw_borders
 from models.clicks import click_through
 from models.metrics import Confusion

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from edge.errors import DatasetError
 from edge.frame import is_picture, read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from models.annotation import IGNORE
 from models.datasets import Sample, UnrecognisedError, open_dataset
 

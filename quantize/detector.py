@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from edge.errors import ModelError
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from models import archs
 from quantize.measure import View
 

@@ -14,13 +14,13 @@ from tqdm import tqdm
 from edge import runtimes
 from edge.bundle import open_bundle
 from edge.errors import ConfigError, DatasetError, ModelError, PictureError
-from edge.first_look import open_looks
 from edge.frame import read_picture
 from edge.mask import border_classes
 from edge.regions import regions
 from edge.rle import decode
 from edge.segment import Segmenter, open_segmenter
 from edge.tile_config import TilingConfig
+from edge.tiles.first_look import open_looks
 from models.datasets import open_dataset
 from models.metrics.average_precision import Instances
 from models.metrics.reliability import Reliability

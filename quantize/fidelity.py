@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from edge.errors import ModelError
 from edge.frame import read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from edge.table import table
 from models.normalise import normalise
 from quantize.evaluate import open_model

@@ -10,7 +10,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from edge.errors import ModelError
 from edge.manifest import Processing
-from edge.prepare import PREPARE_VERSION
+from edge.pictures.prepare import PREPARE_VERSION
 from models.card import ModelCard, read_card, write_card
 from quantize.canonical import canonical, image_input, read_onnx, shape_of
 
@@ -83,7 +83,7 @@ def fold(model: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
 
 
 def processing(card: ModelCard) -> Processing:
-    """Describe what `edge.prepare` and the folded nodes do, for the manifest and the receipt."""
+    """Describe what `edge.pictures.prepare` and the folded nodes do, for the manifest and the receipt."""
     given = card.input
     reverse = ("reverse-channels",) if given.colour_order == "RGB" else ()
     steps = (

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from edge.frame import read_picture
 from edge.page import facts, page
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from models.anomaly import lead
 from models.whole_file import whole_file
 from quantize.overlay import Row, data_uri, shrunk, strip

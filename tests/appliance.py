@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 
 from edge.health import health_slot
-from edge.outbox import OutboxReader
+from edge.outbox.outbox import OutboxReader
 from edge.slot import Slot
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from edge.jpeg import Jpeg, Reduced, open_jpeg
-from edge.planes import Planes
+from edge.pictures.jpeg import Jpeg, Reduced, open_jpeg
+from edge.pictures.planes import Planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge.bundle import canonical_json
 from edge.manifest import Processing
-from edge.prepare import PREPARE_VERSION
+from edge.pictures.prepare import PREPARE_VERSION
 from edge.runtimes import scripted
 
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from edge.clock import SystemClock
 from edge.config import MqttConfig
 from edge.mqtt.link import Backoff
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sink_config import SinkConfig
 from edge.sinks import Site, create
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edge.courier import Courier
+    from edge.outputs.courier import Courier
 
 QUICK = Backoff(first_s=0.05, most_s=0.2)
 CLOCK = SystemClock()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.consume import Consumer
-from edge.outbox import OutboxReader
+from edge.outbox.outbox import OutboxReader
 from tests.appliance import Appliance, draw_parts
 from tests.brokers import Mosquitto
 

@@ -15,14 +15,14 @@ from edge.camera_config import CameraConfig
 from edge.cameras import Nothing
 from edge.errors import CameraError, EdgeloupeError
 from edge.frame import is_picture, read_picture
-from edge.jpeg import Jpeg
+from edge.pictures.jpeg import Jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from edge.cameras import Camera
-    from edge.image import Image
+    from edge.pictures.image import Image
 
 FPS = 30
 CODECS = {

@@ -12,7 +12,7 @@ from edge.bench.figures import Cameras, RunningDaemon, Throughput, Viewers
 from edge.bench.running import Running
 from edge.bench.viewer import address, looking
 from edge.camera_config import CameraConfig
-from edge.preview import view_slot
+from edge.pictures.preview import view_slot
 from edge.segment import open_segmenter
 from edge.slot import Slot
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edge.bench.rig import Rig
     from edge.bench.site import Site
-    from edge.image import Image
+    from edge.pictures.image import Image
     from edge.segment import Segmenter
 
 BLOCK = 10

@@ -13,10 +13,10 @@ from edge.bench.ear import Heard, listening
 from edge.bench.figures import Spread
 from edge.bench.running import Running
 from edge.camera_config import CameraConfig
-from edge.capture import frame_slot
+from edge.capture.capture import frame_slot
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.slot import Slot
 
 if TYPE_CHECKING:

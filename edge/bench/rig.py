@@ -13,14 +13,14 @@ import numpy as np
 
 from edge import payload
 from edge.camera_config import CameraConfig
-from edge.capture import FRAME_CAPACITY, frame_slot
-from edge.clip import CLIP_CAPACITY, clip_slot
+from edge.capture.capture import FRAME_CAPACITY, frame_slot
+from edge.capture.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import RuleConfig
 from edge.errors import BrokerError, EdgeloupeError
-from edge.image import pack
-from edge.outbox import Outbox
-from edge.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
+from edge.outbox.outbox import Outbox
+from edge.pictures.image import pack
+from edge.pictures.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
 from edge.segment import Segmenter
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from edge.bench.site import Site
     from edge.config import Config
     from edge.frame import Picture
-    from edge.image import Image
     from edge.mask import Mask, Plane
+    from edge.pictures.image import Image
 
 _CAMERA = "bench"
 _PATIENCE_S = 20.0

@@ -10,7 +10,7 @@ from edge.child import become_child
 from edge.daemon import Daemon
 from edge.errors import EdgeloupeError
 from edge.health import health_slot
-from edge.preview import view_slot
+from edge.pictures.preview import view_slot
 from edge.processes import cpu_s, descendants, pss_bytes
 from edge.slot import Slot
 from edge.supervise import SPAWN

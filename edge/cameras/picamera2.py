@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from edge.errors import CameraError, CameraStalledError
 from edge.frame import Shot
-from edge.planes import Planes
+from edge.pictures.planes import Planes
 from edge.source import split_source
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import BrokerError, CameraError, PictureError
 from edge.frame import Packet, Shot, decode_picture
-from edge.jpeg import open_jpeg
 from edge.mqtt.broker import Broker
 from edge.mqtt.link import connect
+from edge.pictures.jpeg import open_jpeg
 from edge.source import split_source
 
 if TYPE_CHECKING:

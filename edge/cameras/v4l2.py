@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.errors import CameraError
 from edge.frame import Packet, Shot
-from edge.jpeg import open_jpeg
+from edge.pictures.jpeg import open_jpeg
 from edge.source import split_source
 
 if TYPE_CHECKING:

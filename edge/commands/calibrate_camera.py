@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from edge.board import Board, Sighting
-    from edge.calibration import Calibration
+    from edge.geometry.board import Board, Sighting
+    from edge.geometry.calibration import Calibration
 
 HELP = "measure a camera's lens and scale with a printed board"
 
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edge.board import Board
-    from edge.calibration import save
+    from edge.geometry.board import Board
+    from edge.geometry.calibration import save
 
     board = Board.parse(args.board)
     if args.sheet is not None:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 def _print_board(board: Board, path: Path) -> int:
     import numpy as np
 
-    from edge.snapshot import write_picture
+    from edge.capture.snapshot import write_picture
 
     write_picture(np.dstack([board.draw()] * 3), path)
     width, height = board.size_mm
@@ -61,9 +61,9 @@ def _from_files(board: Board, args: argparse.Namespace) -> Calibration:
 
     from tqdm import tqdm
 
-    from edge.calibration import calibrate
     from edge.errors import PictureError
     from edge.frame import read_picture
+    from edge.geometry.calibration import calibrate
 
     sightings: list[Sighting] = []
     size: tuple[int, int] | None = None
@@ -90,7 +90,7 @@ def _from_files(board: Board, args: argparse.Namespace) -> Calibration:
 
 def _guided(board: Board, source: str, views: int) -> Calibration:
     from edge.camera_config import CameraConfig
-    from edge.guide import Guide, look_through
+    from edge.capture.guide import Guide, look_through
 
     guide = Guide(board, views)
     for line in look_through(CameraConfig(source=source), guide):

@@ -58,7 +58,7 @@ def _camera(args: argparse.Namespace) -> CameraConfig:
 
 
 def _snapshot(camera: CameraConfig, path: Path, *, raw: bool) -> int:
-    from edge.snapshot import snapshot, write_picture
+    from edge.capture.snapshot import snapshot, write_picture
 
     picture = snapshot(camera, straighten=not raw)
     write_picture(picture, path)

@@ -19,7 +19,7 @@ HELP = "inspect pictures with a bundle"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from edge.tile_options import add_tile_options
+    from edge.tiles.options import add_tile_options
 
     parser.add_argument("bundle", type=Path, metavar="BUNDLE")
     parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE", help="picture files, or folders of them")
@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
     from edge.clock import SystemClock
     from edge.config import RuleConfig
     from edge.errors import PictureError
-    from edge.first_look import open_looks
+    from edge.fitness.picture_check import PictureCheck
     from edge.inspect import Inspector
     from edge.inspection import Verdict
-    from edge.picture_check import PictureCheck
     from edge.segment import open_segmenter
-    from edge.tile_options import read_tile_options
+    from edge.tiles.first_look import open_looks
+    from edge.tiles.options import read_tile_options
 
     how = read_tile_options(args)
     bundle, clock = open_bundle(args.bundle), SystemClock()

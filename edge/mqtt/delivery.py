@@ -9,7 +9,7 @@ from edge.mqtt.link import WINDOW, Backoff
 
 if TYPE_CHECKING:
     from edge.clock import Clock
-    from edge.outbox import OutboxDrain, Stored
+    from edge.outbox.outbox import OutboxDrain, Stored
 
 MOST_REFUSED = 20
 """With so many alerts refused, no further one is tried until the broker takes one of them."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edge.config import MqttConfig
     from edge.mqtt.broker import Received
     from edge.mqtt.delivery import Delivery
-    from edge.outbox import OutboxDrain
+    from edge.outbox.outbox import OutboxDrain
     from edge.topics import Topics, Verb
 
 MOST_WAITING = 8

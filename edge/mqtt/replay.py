@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edge.mqtt.delivery import Delivery
-    from edge.outbox import OutboxDrain
+    from edge.outbox.outbox import OutboxDrain
 
 MOST_ROWS = 1000
 """Numbers dealt with per request; the reply's `last_seq` says how far it went, and the rest is asked for next."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.room import Step
+from edge.outbox.room import Step
 from edge.topics import Verb
 
 Evaluation = Literal["OK", "NotOK", "NotDecidable", "Undefined"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, Self
 
-from edge.courier import Courier, Peer, SinkStatus
 from edge.errors import ConfigError
 from edge.mqtt.link import Backoff
+from edge.outputs.courier import Courier, Peer, SinkStatus
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.clock import Clock
-    from edge.courier import Desk
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk
     from edge.sink_config import FileConfig
     from edge.sinks import Site
 

@@ -1,4 +1,4 @@
-"""GPIO: the reject pulse on a line of a GPIO chip, and an encoder on another; timing is edge/reject.py's."""
+"""GPIO: the reject pulse on a line of a GPIO chip, and an encoder on another; timing is edge/outputs/reject.py's."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import gpiod
 from gpiod.line import Direction, Edge, Value
 
 from edge.errors import SinkError
-from edge.reject import Rejector
+from edge.outputs.reject import Rejector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge.courier import Desk
+    from edge.outputs.courier import Desk
     from edge.sink_config import GpioConfig
     from edge.sinks import Site
 

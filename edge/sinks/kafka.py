@@ -10,8 +10,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from edge.errors import RefusedError, SinkError
 
 if TYPE_CHECKING:
-    from edge.courier import Desk
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk
     from edge.sink_config import KafkaConfig
     from edge.sinks import Site
 

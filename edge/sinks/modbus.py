@@ -11,16 +11,16 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge import __version__
-from edge.background import Background
 from edge.errors import ConfigError, SinkError
 from edge.inspection import Verdict
-from edge.reject import Rejector
+from edge.outputs.background import Background
+from edge.outputs.reject import Rejector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edge.courier import Desk, Passing
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk, Passing
     from edge.sink_config import ModbusConfig
     from edge.sinks import Site
 

@@ -15,7 +15,7 @@ from edge.mqtt.delivery import Delivery
 from edge.mqtt.desk import Desk
 from edge.mqtt.discovery import birth_topic, config_topic, introduction
 from edge.mqtt.link import Backoff, Bell, Link, connect
-from edge.outbox import OutboxDrain
+from edge.outbox.outbox import OutboxDrain
 from edge.sinks import SinkStatus
 from edge.topics import Topics
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge.config import MqttConfig
     from edge.mqtt.broker import Received
     from edge.mqtt.command import Order
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 from nats.js.errors import NoStreamResponseError
 
-from edge.background import Background
 from edge.errors import ConfigError, RefusedError, SinkError
+from edge.outputs.background import Background
 
 if TYPE_CHECKING:
-    from edge.courier import Desk
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk
     from edge.sink_config import NatsConfig
     from edge.sinks import Site
 

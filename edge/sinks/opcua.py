@@ -14,11 +14,11 @@ from asyncua import Node, Server, ua
 from asyncua.crypto.permission_rules import User, UserRole
 
 from edge import __version__
-from edge.background import Background
 from edge.errors import ConfigError, OutboxError, SinkError
-from edge.follow import AlertLog
 from edge.inspection import Verdict
-from edge.machine_vision import (
+from edge.outbox.follow import AlertLog
+from edge.outputs.background import Background
+from edge.outputs.machine_vision import (
     COMPLETED,
     ERROR,
     OPERATIONAL,
@@ -30,13 +30,13 @@ from edge.machine_vision import (
     show_result,
     show_state,
 )
-from edge.reject import Rejector
+from edge.outputs.reject import Rejector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from edge.courier import Desk, Passing
+    from edge.outputs.courier import Desk, Passing
     from edge.sink_config import OpcuaConfig
     from edge.sinks import Site
 

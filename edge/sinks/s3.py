@@ -12,8 +12,8 @@ from obstore.store import S3Store
 from edge.errors import SinkError
 
 if TYPE_CHECKING:
-    from edge.courier import Desk
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk
     from edge.sink_config import S3Config
     from edge.sinks import Site
 

@@ -11,18 +11,18 @@ from edge.errors import BrokerError, ConfigError, SinkError
 from edge.inspection import Verdict
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.link import Link, connect
-from edge.sparkplug import BOOLEAN, INT64, STRING, Metric, payload, topic
+from edge.outputs.sparkplug import BOOLEAN, INT64, STRING, Metric, payload, topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from edge.courier import Desk, Passing
     from edge.mqtt.broker import Received
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk, Passing
+    from edge.outputs.sparkplug import MessageType
     from edge.sink_config import SparkplugConfig
     from edge.sinks import Site
-    from edge.sparkplug import MessageType
 
 REBIRTH = "Node Control/Rebirth"
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edge.courier import Desk
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk
     from edge.sink_config import SyslogConfig
     from edge.sinks import Site
 

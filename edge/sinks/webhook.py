@@ -16,8 +16,8 @@ from edge.errors import ConfigError, RefusedError, SinkError
 
 if TYPE_CHECKING:
     from edge.clock import Clock
-    from edge.courier import Desk
-    from edge.outbox import Stored
+    from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk
     from edge.sink_config import WebhookConfig
     from edge.sinks import Site
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 if TYPE_CHECKING:
     from edge.camera_config import CameraConfig
     from edge.config import MqttConfig
-    from edge.image import Image
+    from edge.pictures.image import Image
 
 KINDS = ("change", "free", "gpio", "interval", "modbus", "mqtt", "opcua")
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from edge.image import grey
+from edge.pictures.image import grey
 from edge.triggers import Demand
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.camera_config import ChangeTrigger
-    from edge.image import Image
+    from edge.pictures.image import Image
     from edge.triggers import Place
 
 _SIZE = (96, 72)

@@ -10,7 +10,7 @@ from edge.triggers.change import Change
 
 if TYPE_CHECKING:
     from edge.camera_config import FreeTrigger
-    from edge.image import Image
+    from edge.pictures.image import Image
     from edge.triggers import Place
 
 _ALWAYS = Demand(wanted=True)

@@ -10,7 +10,7 @@ from edge.triggers import Demand
 
 if TYPE_CHECKING:
     from edge.camera_config import GpioTrigger
-    from edge.image import Image
+    from edge.pictures.image import Image
     from edge.triggers import Place
 
 _RETRY_S = 2.0

@@ -11,7 +11,7 @@ from edge.triggers import Demand
 if TYPE_CHECKING:
     from edge.camera_config import IntervalTrigger
     from edge.clock import Clock
-    from edge.image import Image
+    from edge.pictures.image import Image
     from edge.triggers import Place
 
 _WINDOW_S = 60.0

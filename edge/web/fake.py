@@ -18,7 +18,7 @@ from edge.evidence import EvidenceStore
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.inspection import Event, Inspection, Timings
 from edge.mask import Mask
-from edge.outbox import Outbox, OutboxReader
+from edge.outbox.outbox import Outbox, OutboxReader
 from edge.regions import regions
 from edge.slot import Slot
 

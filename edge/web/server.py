@@ -107,7 +107,7 @@ def is_loopback(host: str) -> bool:
 
 def open_app(runtime_dir: Path, state_dir: Path, device: str) -> FastAPI:
     """Make the application over what the other processes leave in these folders."""
-    from edge.outbox import OutboxReader  # noqa: PLC0415 - as above
+    from edge.outbox.outbox import OutboxReader  # noqa: PLC0415 - as above
     from edge.web.app import create_app  # noqa: PLC0415
     from edge.web.core_health import CoreHealth  # noqa: PLC0415
     from edge.web.state import WebState  # noqa: PLC0415

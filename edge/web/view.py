@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 
-from edge.preview import taken_slot, view_slot
+from edge.pictures.preview import taken_slot, view_slot
 from edge.web.attached import Attached
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ NEEDS = ("onnx", "onnxruntime", "pycocotools")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from edge.tile_options import add_tile_options
+    from edge.tiles.options import add_tile_options
 
     parser.add_argument("model", type=Path, metavar="MODEL.onnx|BUNDLE")
     parser.add_argument("data", type=Path, metavar="DATASET", help="pictures with masks, split or not")
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edge.errors import ConfigError
-    from edge.tile_options import read_tile_options
+    from edge.tiles.options import read_tile_options
     from models.datasets import open_dataset
     from quantize.estimate import conclude
     from quantize.evaluate import evaluate, open_model, part_of, terms_for

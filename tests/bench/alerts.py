@@ -24,7 +24,7 @@ import json, resource, sys, time
 from pathlib import Path
 from edge.clock import SystemClock
 from edge.config import MqttConfig
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 folder, port, count, batch, pause_s = Path(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:6])
 path, clock = folder / "outbox.sqlite", SystemClock()
@@ -54,7 +54,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from edge.clock import SystemClock
-from edge.outbox import Outbox, OutboxDrain
+from edge.outbox.outbox import Outbox, OutboxDrain
 folder, count, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 told = {"camera": "belt", "alert_id": "a", "type": "end", "blob": "x" * 630}
 with Outbox(folder / "outbox.sqlite", SystemClock()) as outbox, OutboxDrain(folder / "outbox.sqlite") as drain:

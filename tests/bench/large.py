@@ -24,7 +24,7 @@ from edge.region import Box
 from edge.regions import regions
 from edge.table import table
 from edge.tile_config import CascadeConfig, TilesConfig, TilingConfig
-from edge.tiled import TiledSegmenter
+from edge.tiles.tiled import TiledSegmenter
 from models.metrics.blobs import BINS, EDGES_PX, FALSE, FOUND, MISSED, blob_counts
 from quantize.evaluate import list_samples, open_model, read_sample
 

@@ -160,7 +160,7 @@ def test_a_package_that_is_missing_is_named_with_the_extra_to_install(
 ) -> None:
     package = PACKAGES[kind]
     for name in [*sys.modules]:
-        if name.startswith(f"{package}.") or name in (f"edge.sinks.{kind}", "edge.machine_vision"):
+        if name.startswith(f"{package}.") or name in (f"edge.sinks.{kind}", "edge.outputs.machine_vision"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigError, match=rf"pip install 'edgeloupe\[{kind}\]'") as caught:

@@ -11,7 +11,7 @@ import pytest
 from edge import runtimes
 from edge.errors import ModelError
 from edge.frame import read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from quantize import targets
 from quantize.fold import fold
 from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network, write_toy_pictures

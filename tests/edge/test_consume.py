@@ -15,7 +15,7 @@ from edge.consume import Alert, Consumer
 from edge.errors import BrokerError
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.link import Backoff, connect
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import PATIENCE_S, Amqtt, Mosquitto, RunningBroker, free_port, until
 

@@ -12,15 +12,15 @@ from edge.bundle import open_bundle
 from edge.camera_config import PictureConfig
 from edge.clock import FakeClock
 from edge.config import RuleConfig
-from edge.first_look import open_looks
+from edge.fitness.picture_check import PictureCheck
 from edge.frame import Frame
 from edge.inspect import Inspector, share_of_object
 from edge.inspection import Verdict
 from edge.payload import Context, result
-from edge.picture_check import PictureCheck
 from edge.segment import open_segmenter
 from edge.strict_yaml import loads
 from edge.tile_config import TilingConfig
+from edge.tiles.first_look import open_looks
 
 if TYPE_CHECKING:
     from pathlib import Path

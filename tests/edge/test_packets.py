@@ -14,17 +14,17 @@ import pytest
 from edge.demo.appliance import PICTURES
 from edge.errors import PictureError
 from edge.frame import Shot
-from edge.image import bgr
-from edge.jpeg import Jpeg
 from edge.packets import shots
-from edge.planes import Planes
+from edge.pictures.image import bgr
+from edge.pictures.jpeg import Jpeg
+from edge.pictures.planes import Planes
 from tests.forms import EXACTLY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.frame import Picture
-    from edge.image import Image
+    from edge.pictures.image import Image
 
 
 def film(path: Path, *options: str, pictures: int = 3) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from edge.errors import ConfigError
 from edge.strict_yaml import loads
 from edge.tile_config import TilesConfig, TilingConfig
-from edge.tile_options import add_tile_options, read_tile_options
+from edge.tiles.options import add_tile_options, read_tile_options
 
 
 def test_a_rectangle_and_a_polygon_are_both_read_as_corners() -> None:

@@ -11,12 +11,12 @@ import pytest
 from edge import payload
 from edge.bundle import open_bundle
 from edge.camera_config import CameraConfig
-from edge.capture import frame_slot
-from edge.clip import CLIP_CAPACITY, clip_slot
+from edge.capture.capture import frame_slot
+from edge.capture.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.lanes import Lanes
-from edge.preview import TAKEN_CAPACITY, taken_slot, view_slot
+from edge.pictures.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.runtimes import scripted
 from edge.segment import Segmenter
 from edge.slot import Slot
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge.burst import Seen
+    from edge.capture.burst import Seen
     from edge.frame import Picture
     from edge.mask import Plane
 

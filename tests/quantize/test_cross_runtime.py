@@ -11,7 +11,7 @@ from edge.bundle import open_bundle
 from edge.demo.appliance import BUNDLE, PICTURES
 from edge.errors import ModelError
 from edge.frame import read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from quantize.cross_runtime import cross_runtime
 from quantize.receipt import receipt_of
 from quantize.rounding import MOST_OF_TWO, _pairs

@@ -12,7 +12,7 @@ import pytest
 from edge import runtimes
 from edge.errors import ModelError
 from edge.frame import read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from models.card import ModelCard, read_card, write_card
 from quantize.fold import POST, PRE, fold, load_model, output_size, processing
 from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from edge.frame import read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from quantize.fold import fold
 from quantize.plan import make_plan
 from quantize.qdq import write_qdq

@@ -14,7 +14,7 @@ from edge import runtimes
 from edge.cli import main
 from edge.errors import ModelError
 from edge.frame import read_picture
-from edge.prepare import prepare
+from edge.pictures.prepare import prepare
 from quantize.flat_file import FlatFile
 from quantize.fold import fold, load_model
 from quantize.unflatten import unflatten

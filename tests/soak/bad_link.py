@@ -18,7 +18,7 @@ from tqdm import tqdm
 from edge.clock import SystemClock
 from edge.config import MqttConfig
 from edge.consume import Consumer
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import Mosquitto
 

@@ -15,7 +15,7 @@ from edge.clock import SystemClock
 from edge.config import MqttConfig
 from edge.consume import Consumer
 from edge.mqtt.link import Backoff
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import Mosquitto
 from tests.soak.command import command

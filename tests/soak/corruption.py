@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from edge.carve import PAGE, carve
 from edge.clock import FakeClock
-from edge.outbox import Outbox
+from edge.outbox.carve import PAGE, carve
+from edge.outbox.outbox import Outbox
 from tests.soak.command import command
 
 if TYPE_CHECKING:

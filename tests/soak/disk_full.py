@@ -12,9 +12,9 @@ from pathlib import Path
 from edge.clock import FakeClock
 from edge.errors import OutboxError
 from edge.evidence import EvidenceStore
-from edge.fold import squeeze
-from edge.outbox import Outbox
-from edge.room import Room
+from edge.outbox.fold import squeeze
+from edge.outbox.outbox import Outbox
+from edge.outbox.room import Room
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 clock = FakeClock()
 store = EvidenceStore(folder / "evidence")

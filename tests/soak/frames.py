@@ -15,13 +15,13 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.camera_config import CameraConfig
-from edge.capture import frame_slot
-from edge.clip import CLIP_CAPACITY, clip_slot
+from edge.capture.capture import frame_slot
+from edge.capture.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.evidence import EvidenceStore
-from edge.outbox import Outbox
-from edge.preview import TAKEN_CAPACITY, taken_slot, view_slot
+from edge.outbox.outbox import Outbox
+from edge.pictures.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.slot import Slot
 from edge.supervise import FORK, Supervised, share
 from edge.worker import run_worker

@@ -17,7 +17,7 @@ from edge.config import MqttConfig, OperatorConfig
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.command import VERBS, signature
 from edge.mqtt.link import Link, connect
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import Mosquitto, until
 from tests.soak.command import command

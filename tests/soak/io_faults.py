@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from edge.clock import FakeClock
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from tests.soak.trace import CALLS, strace
 
 ERRORS = {"write": "ENOSPC", "pwrite64": "ENOSPC", "fallocate": "ENOSPC", "ftruncate": "EIO"}
@@ -25,8 +25,8 @@ import numpy as np
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
 from edge.evidence import EvidenceStore
-from edge.outbox import Outbox, OutboxDrain
-from edge.room import Room
+from edge.outbox.outbox import Outbox, OutboxDrain
+from edge.outbox.room import Room
 folder, damage = Path(sys.argv[1]), sys.argv[2] == "damage"
 path, clock, picture = folder / "outbox.sqlite", SystemClock(), np.zeros((8, 8, 3), np.uint8)
 said = open(sys.argv[3], "w")

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from edge.clock import FakeClock
 from edge.consume import Consumer
 from edge.mqtt.link import WINDOW
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from tests.brokers import Mosquitto
 from tests.soak.command import command
 
@@ -32,17 +32,18 @@ SITES = tuple(
 DEVICE = """
 import os, random, signal, sys, time
 from pathlib import Path
-import edge.high_water, edge.mqtt.delivery, edge.mqtt.link, edge.outbox, edge.sinks.mqtt
+import edge.outbox.high_water, edge.mqtt.delivery, edge.mqtt.link, edge.outbox.outbox, edge.sinks.mqtt
 from edge.clock import SystemClock
 from edge.config import MqttConfig
 from edge.mqtt.link import Backoff
 folder, port, sites = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(",")
 PLACES = {
-    "insert": (edge.outbox, "_insert"), "commit": (edge.outbox.Outbox, "commit"),
-    "reserve": (edge.high_water.HighWater, "reserve"), "use": (edge.high_water.HighWater, "use"),
+    "insert": (edge.outbox.outbox, "_insert"), "commit": (edge.outbox.outbox.Outbox, "commit"),
+    "reserve": (edge.outbox.high_water.HighWater, "reserve"), "use": (edge.outbox.high_water.HighWater, "use"),
     "publish": (edge.mqtt.link.Link, "publish"), "puback": (edge.mqtt.delivery.Delivery, "delivered"),
-    "acknowledge": (edge.outbox.OutboxDrain, "acknowledge"), "replay": (edge.outbox.OutboxDrain, "replay"),
-    "prune": (edge.outbox.Outbox, "prune"), "connect": (edge.sinks.mqtt, "connect"),
+    "acknowledge": (edge.outbox.outbox.OutboxDrain, "acknowledge"),
+    "replay": (edge.outbox.outbox.OutboxDrain, "replay"),
+    "prune": (edge.outbox.outbox.Outbox, "prune"), "connect": (edge.sinks.mqtt, "connect"),
 }
 def crash(site, number):
     when, what = site.split()
@@ -59,7 +60,7 @@ def live(seed, ledger):
     chance = random.Random(seed)
     path, clock = folder / "outbox.sqlite", SystemClock()
     quick = Backoff(first_s=0.02, most_s=0.1)
-    with edge.outbox.Outbox(path, clock) as outbox, edge.sinks.mqtt.MqttSink(
+    with edge.outbox.outbox.Outbox(path, clock) as outbox, edge.sinks.mqtt.MqttSink(
         MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, clock=clock, backoff=quick) as sink:
         while True:
             blob = "x" * 300

@@ -27,7 +27,7 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.config import MqttConfig
 from edge.mqtt.link import Backoff
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 folder, port, count, every_s = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 path, clock = folder / "outbox.sqlite", SystemClock()

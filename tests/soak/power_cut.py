@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from edge.clock import FakeClock
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from tests.soak.disk import Disk
 from tests.soak.trace import record
 
@@ -30,7 +30,7 @@ DEVICE = """
 import os, random, sys
 from pathlib import Path
 from edge.clock import SystemClock
-from edge.outbox import Outbox, OutboxDrain
+from edge.outbox.outbox import Outbox, OutboxDrain
 folder, commits, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 chance = random.Random(seed)
 ledger = os.open(folder / "ledger", os.O_WRONLY | os.O_CREAT)

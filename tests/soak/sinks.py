@@ -28,12 +28,12 @@ from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from tqdm import tqdm
 
-from edge.follow import Places
+from edge.outbox.follow import Places
 from edge.sinks import modbus
 from edge.sinks.opcua import NAMESPACE
 from edge.table import table
 from tests.brokers import Ear, Mosquitto, free_port, until
-from tests.edge.test_sparkplug import parsed
+from tests.edge.outputs.test_sparkplug import parsed
 from tests.peers import HttpServer, Inbox, NatsServer, Rsyslog, SmtpServer, Storage
 from tests.sites import Plant, alerts
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edge.sparkplug import DOUBLE, INT32, INT64, STRING, Metric, payload
+from edge.outputs.sparkplug import DOUBLE, INT32, INT64, STRING, Metric, payload
 
 READER = Path(__file__).with_name("sparkplug_reader.py")
 PAYLOADS = 10_000

@@ -17,8 +17,8 @@ from edge.cameras import Nothing
 from edge.config import MqttConfig
 from edge.errors import CameraError, PictureError
 from edge.frame import Shot
-from edge.image import bgr
 from edge.mqtt.broker import Message
+from edge.pictures.image import bgr
 from tests.brokers import Mosquitto, free_port, publish
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from edge import cameras
 from edge.camera_config import CameraConfig
 from edge.errors import CameraError, CameraRefusedError, CameraStalledError, PictureError
 from edge.frame import Shot
-from edge.image import bgr
-from edge.jpeg import Jpeg
-from edge.planes import Planes
+from edge.pictures.image import bgr
+from edge.pictures.jpeg import Jpeg
+from edge.pictures.planes import Planes
 from edge.timeline import Timeline
 from tests.brokers import free_port
 from tests.rtsp import RtspServer

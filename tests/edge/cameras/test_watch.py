@@ -14,7 +14,7 @@ from edge.camera_config import CameraConfig
 from edge.cameras import Nothing
 from edge.errors import CameraError, PictureError
 from edge.frame import Shot
-from edge.image import bgr
+from edge.pictures.image import bgr
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from edge.alert_line import alert_line
 from edge.clock import SystemClock
 from edge.config import MqttConfig
 from edge.consume import Alert
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink
 from tests.brokers import PATIENCE_S, Mosquitto, free_port
 

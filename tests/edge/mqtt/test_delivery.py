@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.clock import FakeClock
 from edge.mqtt.delivery import BACKLOG_PER_S, FLUSH_ROWS, MOST_REFUSED, Delivery
 from edge.mqtt.link import WINDOW, Backoff
-from edge.outbox import Outbox, OutboxDrain
+from edge.outbox.outbox import Outbox, OutboxDrain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

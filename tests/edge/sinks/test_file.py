@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge.follow import Follower, Places
+from edge.outbox.follow import Follower, Places
 from tests.brokers import until
 from tests.sites import alerts
 

@@ -13,7 +13,7 @@ from tests.sites import alerts, result
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.courier import Courier
+    from edge.outputs.courier import Courier
     from tests.sites import Plant
 
 

@@ -24,7 +24,7 @@ from edge.config import MqttConfig, TlsConfig
 from edge.errors import BrokerError, ConfigError, OutboxError
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.link import Backoff, connect
-from edge.outbox import Outbox
+from edge.outbox.outbox import Outbox
 from edge.sinks.mqtt import MqttSink, try_broker
 from tests.brokers import Amqtt, Ear, Mosquitto, free_port, publish, until
 

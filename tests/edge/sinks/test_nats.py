@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge.follow import Follower
+from edge.outbox.follow import Follower
 from tests.brokers import until
 from tests.peers import NatsServer
 from tests.sites import alerts

@@ -12,7 +12,7 @@ from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.crypto.uacrypto import CertProperties
 
 from edge.errors import ConfigError
-from edge.machine_vision import NAMESPACE as VISION
+from edge.outputs.machine_vision import NAMESPACE as VISION
 from edge.sinks.opcua import NAMESPACE as OURS
 from tests.brokers import free_port, until
 from tests.certificates import Authority
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from edge.courier import Courier
+    from edge.outputs.courier import Courier
 
 SIGN_AND_ENCRYPT = ua.MessageSecurityMode.SignAndEncrypt
 START_S = 120.0

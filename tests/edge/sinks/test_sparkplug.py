@@ -9,9 +9,9 @@ from edge.clock import SystemClock
 from edge.errors import ConfigError
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.link import connect
-from edge.sparkplug import Metric, payload
+from edge.outputs.sparkplug import Metric, payload
 from tests.brokers import Ear, Mosquitto, until
-from tests.edge.test_sparkplug import parsed
+from tests.edge.outputs.test_sparkplug import parsed
 from tests.sites import Plant, alerts, result
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 from edge.clock import SystemClock
-from edge.outbox import OutboxReader
+from edge.outbox.outbox import OutboxReader
 from edge.web.core_health import CoreHealth
 from edge.web.fake import FakeDevice
 from edge.web.live import FRAME_S, Live, Viewer

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from edge.clock import FakeClock, SystemClock, rfc3339
-from edge.preview import TAKEN_CAPACITY, Preview, taken_slot, view_slot
+from edge.pictures.preview import TAKEN_CAPACITY, Preview, taken_slot, view_slot
 from edge.slot import Slot
 from edge.web.fake import FakeDevice, draw
 from edge.web.view import KEPT, Views

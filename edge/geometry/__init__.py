@@ -1,0 +1,1 @@
+"""Geometry: pictures made straight, and pixels turned into millimetres."""

@@ -1,0 +1,1 @@
+"""Tiles: large pictures, looked at part by part and closely only where it is worth it."""
