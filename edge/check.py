@@ -18,7 +18,7 @@ from edge.selftest import selftest
 from edge.sinks import Site, make_peer
 from edge.sinks.mqtt import try_broker
 from edge.supervise import SPAWN
-from edge.tiles.first_look import open_looks
+from edge.tiles.looks import open_looks
 from edge.tiles.tiled import plan
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from edge.segment import open_segmenter
 from edge.selftest import calibration_look, selftest
 from edge.slot import Slot
 from edge.thresholds import Thresholds
-from edge.tiles.first_look import open_looks
+from edge.tiles.looks import open_looks
 from edge.tuning import keep_to, plan
 
 if TYPE_CHECKING:

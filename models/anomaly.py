@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.archs import Network
-    from models.datasets import Split
     from models.good import GoodPictures
     from models.recipe import InputSpec
+    from models.sample import Split
 
 SPOILT = 64
 """Spoilt copies per split that are written down: to validate on, to take INT8 ranges from, to look at."""

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from edge.errors import ConfigError, DatasetError
 from models.blobs import area, blobs
-from models.datasets import SPLITS, Fault
+from models.datasets import Fault
 from models.inventory import is_background, natural
+from models.sample import SPLITS
 from models.split_lists import relative, write_lists
 from models.writers import Labelled, Thing, open_writer
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from models.annotation import Mark
-    from models.datasets import Dataset, Sample, Split
+    from models.datasets import Dataset
+    from models.sample import Sample, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from models.datasets import Dataset, Sample
+    from models.datasets import Dataset
+    from models.sample import Sample
 
 MOST_PIXELS = 512 * 512
 """Of the network's input: what a small device looks at several times a second."""

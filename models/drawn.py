@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from edge.errors import DatasetError
 from edge.rle import Rle
 from models.annotation import MAX_MARKS, Mark
-from models.datasets import Dataset, Fault, Sample
-from models.pictures import group_by_name
+from models.datasets import Dataset, Fault
+from models.sample import Sample, group_by_name
 from models.split_lists import split_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from models.datasets import Split, Truth
     from models.pictures import Pictures
+    from models.sample import Split, Truth
 
 Fill = Callable[[int, int], Rle | NDArray[np.bool_]]
 """Rasterises a shape on a picture of that height and width. Raises ValueError with what is wrong with it."""

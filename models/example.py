@@ -13,8 +13,8 @@ from edge.region import Box
 from models.objects import number_blobs
 
 if TYPE_CHECKING:
-    from models.datasets import Sample
     from models.recipe import Recipe
+    from models.sample import Sample
 
 U8 = NDArray[np.uint8]
 

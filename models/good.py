@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from models.datasets import Sample
+    from models.sample import Sample
 
 GOOD = ClassSpec(name="good", colour=(0, 0, 0), index=0, labels=("background", "_background_"))
 """What is marked as this is not marked."""

@@ -21,16 +21,18 @@ from edge.errors import DatasetError
 from edge.frame import MAX_PIXELS
 from models.annotation import slug
 from models.blobs import area, object_sizes
-from models.datasets import SPLITS, Fault
+from models.datasets import Fault
 from models.derive import BACKGROUND
 from models.look_alikes import SIDE, Vectors, thumbnail
 from models.pictures import UNREADABLE
+from models.sample import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from models.datasets import Dataset, Sample, Split
+    from models.datasets import Dataset
+    from models.sample import Sample, Split
 
 _VALUES = {"0", "000000"}
 

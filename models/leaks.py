@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.datasets import SPLITS
 from models.look_alikes import find_look_alikes, find_twins, join, same, similar, whiten
+from models.sample import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from models.datasets import Sample, Split
     from models.inventory import Inventory, Seen
     from models.look_alikes import LookAlikes, Pairs, Vectors
+    from models.sample import Sample, Split
 
 
 class Pair(NamedTuple):

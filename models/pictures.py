@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 import warnings
 from collections import defaultdict
-from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,9 +15,7 @@ from edge.errors import DatasetError
 from edge.frame import is_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from models.datasets import Sample
+    from collections.abc import Collection, Sequence
 
 
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged EXIF, which nobody asked for
@@ -74,29 +71,6 @@ def open_lazily(path: Path) -> Image.Image:
 def shown(path: Path, root: Path) -> bool:
     """Say whether neither `path` nor a folder around it below `root` is hidden."""
     return not any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def group_by_name(samples: Iterable[Sample], root: Path) -> tuple[Sample, ...]:
-    """Give each sample without a group one: its picture's stem, with the folder where others have a like-named one.
-
-    What Roboflow made out of one picture, `NAME.rf.HASH.jpg`, is one group.
-    """
-    kept = tuple(samples)
-    homes = defaultdict[str, set[Path]](set)
-    for sample in kept:
-        homes[_stem(sample.picture)].add(sample.picture.parent)
-    return tuple(
-        sample if sample.group else replace(sample, group=_group(sample.picture, root, homes)) for sample in kept
-    )
-
-
-def _group(picture: Path, root: Path, homes: dict[str, set[Path]]) -> str:
-    stem = _stem(picture)
-    return stem if len(homes[stem]) == 1 else (picture.parent.relative_to(root) / stem).as_posix()
-
-
-def _stem(picture: Path) -> str:
-    return picture.stem.partition(".rf.")[0]
 
 
 def _plain(name: str) -> str:

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge import __version__
 from edge.errors import ConfigError, DatasetError
-from models.datasets import SPLITS
 from models.look_alikes import join, same
+from models.sample import SPLITS
 from models.split_lists import lists, relative, rows, write_lists
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from models.datasets import Dataset, Sample, Split
+    from models.datasets import Dataset
+    from models.sample import Sample, Split
 
 CLEAN = "(clean)"
 """Stands for a class among the groups that have none."""

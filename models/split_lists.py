@@ -15,7 +15,7 @@ from models.foreign import read_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from models.datasets import Sample, Split
+    from models.sample import Sample, Split
 
 NAMES: tuple[Split, ...] = ("train", "val", "test")
 _WORDS: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}

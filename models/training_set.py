@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
 
-    from models.datasets import Sample
     from models.recipe import Recipe
+    from models.sample import Sample
 
 HELD_BYTES = 6 << 30
 """Pictures that need more memory than this are read again on every visit."""

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from models.archs import Network
-    from models.datasets import Sample
     from models.example import U8
     from models.recipe import InputSpec, Recipe
+    from models.sample import Sample
 
 
 class View(NamedTuple):

@@ -13,7 +13,8 @@ from edge.errors import DatasetError
 from edge.frame import is_picture, read_picture
 from edge.pictures.prepare import prepare
 from models.annotation import IGNORE
-from models.datasets import Sample, UnrecognisedError, open_dataset
+from models.datasets import UnrecognisedError, open_dataset
+from models.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from edge.regions import regions
 from edge.rle import decode
 from edge.segment import Segmenter, open_segmenter
 from edge.tile_config import TilingConfig
-from edge.tiles.first_look import open_looks
+from edge.tiles.looks import open_looks
 from models.datasets import open_dataset
 from models.metrics.average_precision import Instances
 from models.metrics.reliability import Reliability
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from edge.segment import Sees
     from models.archs import SeenObject
     from models.card import ModelCard
-    from models.datasets import Dataset, Sample, Split
+    from models.datasets import Dataset
+    from models.sample import Sample, Split
 
 WHOLE = TilingConfig()
 """Pictures are looked at as a whole."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.checkpoint import Checkpoint
-    from models.datasets import Sample
+    from models.sample import Sample
 
 MOST = 0.001
 """Share of a picture's pixels that may differ: rounding decides them where two classes are equally probable."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edge.frame import Picture
     from models.card import ModelCard
-    from models.datasets import Sample
+    from models.sample import Sample
     from quantize.notebook import Notebook
 
 

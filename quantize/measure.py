@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from edge.mask import Mask, Plane
     from models.annotation import ObjectMap, Planes
     from models.archs import SeenObject
-    from models.datasets import Sample
     from models.metrics import Counts, Floats
     from models.metrics.average_precision import Instances
     from models.metrics.reliability import Reliability
+    from models.sample import Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

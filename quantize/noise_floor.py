@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edge.bundle import Bundle
     from edge.frame import Picture
-    from models.datasets import Sample
+    from models.sample import Sample
     from quantize.figures import Agreement
 
 

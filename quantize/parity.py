@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge.frame import Picture
     from edge.manifest import TargetInfo
     from edge.mask import Mask, Plane
-    from models.datasets import Sample
+    from models.sample import Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from edge.bundle import Bundle
     from models.card import ModelCard
-    from models.datasets import Sample
+    from models.sample import Sample
     from quantize.calibrate import Calibration
     from quantize.figures import Gate
 

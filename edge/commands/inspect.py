@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from edge.inspect import Inspector
     from edge.inspection import Verdict
     from edge.segment import open_segmenter
-    from edge.tiles.first_look import open_looks
+    from edge.tiles.looks import open_looks
     from edge.tiles.options import read_tile_options
 
     how = read_tile_options(args)

@@ -9,80 +9,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pydantic_core
 
 from edge.errors import DatasetError
-from edge.frame import MAX_PIXELS
-from models.annotation import draw
 from models.folder import Folder
 from models.foreign import read_text
-from models.pictures import UNREADABLE, open_lazily
+from models.sample import SPLITS
 from models.split_lists import read_lists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from models.annotation import ClassMap, Mark, Planes
-    from models.recipe import ClassSpec
+    from models.sample import Sample, Split
 
 
 class UnrecognisedError(DatasetError):
     """Nothing in a folder is an annotation of a format that is known."""
 
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
-
 FORMATS = ("coco", "panoptic", "cvat", "labelme", "via", "yolo", "labelbox", "label_studio", "mvtec", "masks")
 """In the order in which they are looked for."""
-
-
-class Truth(Protocol):
-    """Where the marks of one picture stand."""
-
-    @property
-    def where(self) -> str:
-        """File, and place in it, for errors."""
-
-    def marks(self, height: int, width: int) -> list[Mark]:
-        """Read the marks of a picture of that size, back to front. Raises DatasetError."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One picture and where its truth lies."""
-
-    picture: Path
-    truth: Truth
-    group: str  # pictures of one object share it and never stand in two splits
-    split: Split | None = None
-
-    def size(self) -> tuple[int, int]:
-        """Read the picture's height and width from its header. Raises DatasetError."""
-        try:
-            with open_lazily(self.picture) as picture:
-                width, height = picture.size
-        except UNREADABLE as error:
-            raise DatasetError(f"{self.picture}: not a picture that can be read: give a whole JPEG or PNG") from error
-        if width * height > MAX_PIXELS:
-            raise DatasetError(f"{self.picture}: {width}x{height} pixels: at most {MAX_PIXELS} are accepted")
-        return height, width
-
-    def marks(self) -> list[Mark]:
-        """Read what is marked, back to front. Raises DatasetError."""
-        return self.truth.marks(*self.size())
-
-    def planes(self, classes: Sequence[ClassSpec]) -> Planes:
-        """Draw the classes and the objects. Raises DatasetError."""
-        height, width = self.size()
-        return draw(self.truth.marks(height, width), classes, height, width, self.truth.where)
-
-    def class_map(self, classes: Sequence[ClassSpec]) -> ClassMap:
-        """Draw the classes, (H, W) uint8. Raises DatasetError."""
-        return self.planes(classes).classes
 
 
 class Format(Protocol):

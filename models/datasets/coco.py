@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from models.datasets import Dataset, Split
+    from models.datasets import Dataset
     from models.folder import Folder
+    from models.sample import Split
 
 TITLE = "COCO JSON"
 

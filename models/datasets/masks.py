@@ -16,9 +16,10 @@ from tqdm import tqdm
 from edge.errors import DatasetError
 from edge.frame import MAX_PIXELS
 from models.annotation import BINARY, Mark, colour_label
-from models.datasets import SPLITS, Dataset, Fault, Sample
+from models.datasets import Dataset, Fault
 from models.foreign import read_text
-from models.pictures import UNREADABLE, group_by_name, open_lazily
+from models.pictures import UNREADABLE, open_lazily
+from models.sample import SPLITS, Sample, group_by_name
 from models.split_lists import columns, is_there, lists, rows, split_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.datasets import Split
     from models.folder import Folder
+    from models.sample import Split
 
 TITLE = "PNG masks"
 

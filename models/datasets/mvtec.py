@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import DatasetError
-from models.datasets import Dataset, Fault, Sample
+from models.datasets import Dataset, Fault
 from models.datasets.masks import PngMask
 from models.drawn import Drawn
-from models.pictures import group_by_name
+from models.sample import Sample, group_by_name
 from models.split_lists import split_named
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.annotation import Mark
-    from models.datasets import Truth
     from models.folder import Folder
+    from models.sample import Truth
 
 TITLE = "MVTec AD folders"
 

@@ -17,9 +17,10 @@ from pydantic import BeforeValidator
 
 from edge.errors import DatasetError
 from models.annotation import MAX_MARKS
-from models.datasets import SPLITS, Fault
+from models.datasets import Fault
 from models.drawn import Described, Drawn, Part, Shape, gather
 from models.foreign import Foreign, checked, read_text
+from models.sample import SPLITS
 from models.shapes import polygons
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.rle import Rle
-    from models.datasets import Dataset, Split
+    from models.datasets import Dataset
     from models.folder import Folder
+    from models.sample import Split
 
 TITLE = "YOLO segmentation"
 

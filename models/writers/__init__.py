@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
     from edge.rle import Rle
-    from models.datasets import Split
+    from models.sample import Split
 
 WRITERS = ("coco", "masks", "yolo")
 

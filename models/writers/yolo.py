@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
-from models.datasets import SPLITS
 from models.outline import outline
+from models.sample import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from edge.frame import Picture
     from models.card import ModelCard
-    from models.datasets import Sample
+    from models.sample import Sample
 
     Planes = NDArray[np.uint8]
 

@@ -20,7 +20,7 @@ from edge.payload import Context, result
 from edge.segment import open_segmenter
 from edge.strict_yaml import loads
 from edge.tile_config import TilingConfig
-from edge.tiles.first_look import open_looks
+from edge.tiles.looks import open_looks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,10 @@ from PIL import Image
 
 from edge.errors import DatasetError
 from models.annotation import Mark
-from models.datasets import Dataset, Sample, open_dataset
+from models.datasets import Dataset, open_dataset
 from models.derive import derive_recipe, write_recipe
 from models.recipe import load_recipe
+from models.sample import Sample
 from quantize.toy import write_toy_pictures
 from tests.conftest import SHARED
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from edge.errors import DatasetError
-from models.datasets import Sample
 from models.drawn import Drawn
-from models.pictures import Pictures, group_by_name
+from models.pictures import Pictures
+from models.sample import Sample, group_by_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, DatasetError
-from models.datasets import SPLITS, Sample, open_dataset
+from models.datasets import open_dataset
 from models.drawn import Drawn
+from models.sample import SPLITS, Sample
 from models.split import Group, Shares, deal, make_groups, names_by, write_splits
 
 ROOT = Path("set")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.errors import DatasetError
-from models.datasets import Sample
 from models.drawn import Drawn
+from models.sample import Sample
 from models.split_lists import read_lists, rows, split_named, split_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.datasets import Split
+    from models.sample import Split
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from models.datasets import Sample
+    from models.sample import Sample
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from edge.bundle import open_bundle
 from edge.errors import DatasetError
-from models.datasets import Sample
 from models.datasets.masks import PngMask
+from models.sample import Sample
 from quantize.evaluate import class_specs, evaluate, list_samples, open_model, read_sample, terms_for
 from quantize.figures import Gate, Parity
 from quantize.parity import PictureParity, agreement, compare, summarise

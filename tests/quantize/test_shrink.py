@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edge.clock import FakeClock
-from models.datasets import Sample
 from models.datasets.masks import PngMask
+from models.sample import Sample
 from quantize.budget import Budget
 from quantize.figures import Gate, LayerSensitivity, Parity
 from quantize.fold import NETWORK

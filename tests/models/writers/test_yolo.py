@@ -17,7 +17,7 @@ from models.writers import Labelled, Thing, yolo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.datasets import Split
+    from models.sample import Split
 
 
 def full(pixels: np.ndarray) -> Rle:

@@ -14,7 +14,7 @@ from edge.errors import BundleError
 from edge.segment import Segmenter, open_segmenter
 from edge.strict_yaml import loads
 from edge.tile_config import TilingConfig
-from edge.tiles.first_look import open_looks
+from edge.tiles.looks import open_looks
 from edge.tiles.tiled import TiledSegmenter
 
 if TYPE_CHECKING:
