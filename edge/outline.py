@@ -1,12 +1,13 @@
 """Outline: blobs of a grid as runs of frame pixels; all blobs at once, and no picture of the frame is drawn.
 
 A column of frame pixels cuts the grid between two of its columns. Along it the interpolated margin is straight from
-one grid row to the next, so where it crosses zero is computed instead of sought: the work grows with the outlines.
+one grid row to the next, so where it crosses zero is computed instead of sought. It can cross only between four grid
+pixels that do not all belong to the blob: nothing else is looked at, so the work grows with the outlines.
 """
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -20,72 +21,113 @@ if TYPE_CHECKING:
     from edge.mask import Mask
     from edge.region import Box
 
+_LEAD = np.maximum(2 * np.arange(256, dtype=np.float32) - 255, 1)
+"""By how much a class of a score wins, as `Mask.margin` has it."""
+
 
 class Runs(NamedTuple):
     """Upright runs of frame pixels, from left to right, then from top to bottom."""
 
-    blob: NDArray[np.intp]  # which number
+    blob: NDArray[np.integer]  # which number
     column: NDArray[np.intp]
     top: NDArray[np.intp]
     bottom: NDArray[np.intp]  # the first row below
 
 
-def outline(mask: Mask, class_id: int, blobs: NDArray[np.integer]) -> Runs:
+class _Edges(NamedTuple):
+    """Pairs of neighbouring grid rows and columns between which a blob may begin or end, from left to right, down."""
+
+    pair: NDArray[np.intp]  # grid column on the left; -1 is beyond the grid
+    row: NDArray[np.intp]  # grid row below, to the number of rows
+    margins: NDArray[np.float32]  # (4, n): above left, above right, below left, below right
+    blob: NDArray[np.integer]  # that lies below, if one does
+
+
+class _Columns(NamedTuple):
+    """Where each column of frame pixels cuts the grid."""
+
+    left: NDArray[np.intp]  # grid column on its left
+    near: NDArray[np.float32]  # weight of that
+    far: NDArray[np.float32]  # of the one on its right
+
+
+def outline(mask: Mask, blobs: NDArray[np.integer]) -> Runs:
     """Draw numbered blobs of one class at frame resolution, in turn; one that covers no pixel's centre has no runs."""
-    if mask.borders is None:
-        return _in_turn(_runs(mask, class_id, blobs), mask.area)
-    parts = [_runs(mask, class_id, layer, blobs) for layer in _apart(blobs)]
-    return _in_turn(Runs(*(np.concatenate(each) for each in zip(*parts, strict=True))), mask.area)
+    parts = [_runs(mask, layer) for layer in ([blobs] if mask.borders is None else _apart(blobs))]
+    runs = parts[0] if len(parts) == 1 else Runs(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    return _in_turn(runs, mask.area)
 
 
 def _in_turn(runs: Runs, area: Box) -> Runs:
     """Sort by blob, and go over from the part of the frame that the grid covers to the frame."""
-    blob, column, top, bottom = (each[np.argsort(runs.blob, kind="stable")] for each in runs)
-    return Runs(blob, column + area.x, top + area.y, bottom + area.y)
+    order = np.argsort(runs.blob, kind="stable")
+    column, top, bottom = (each.take(order) for each in runs[1:])
+    return Runs(runs.blob.take(order), column + area.x, top + area.y, bottom + area.y)
 
 
-def _runs(mask: Mask, class_id: int, blobs: NDArray[np.integer], among: NDArray[np.integer] | None = None) -> Runs:
-    """Give the runs of blobs that do not touch; those of `among` that are missing here are like any other class."""
-    (rows,), (columns,) = np.nonzero(blobs.any(axis=1)), np.nonzero(blobs.any(axis=0))
-    first, last = max(int(rows[0]) - 1, 0), min(int(rows[-1]) + 2, len(blobs))
-    area = mask.area
-    scale = area.width / blobs.shape[1]
-    left, right = max(math.floor((columns[0] - 1) * scale), 0), math.ceil((columns[-1] + 2) * scale)
-    size = (area.width, last - first)
-    margin = mask.margin(class_id, slice(first, last)).astype(np.float32)
-    if among is not None:
-        margin = np.where(blobs[first:last] == among[first:last], margin, -np.abs(margin))
-    across = np.asarray(cv2.resize(margin, size, interpolation=cv2.INTER_LINEAR)[:, left:right], np.float32)
-    line = np.zeros((across.shape[1], last - first + 2), np.uint8)  # column after column, nothing at the ends
-    line[:, 1:-1] = cv2.transpose(cv2.compare(across, 0, cv2.CMP_GT))  # type: ignore[call-overload] # a number is allowed
-    changes = np.flatnonzero(line.ravel()[1:] != line.ravel()[:-1]) + 1
-    column, row = np.divmod(changes, line.shape[1])
-    crossing = _crossing(across, column, row - 1) + first
-    edge = (crossing + 0.5) * (area.height / len(blobs)) - 0.5
-    edge[row == 1] = -1.0  # beyond the grid it goes on as at its edge; inside, the outermost row is empty
-    edge[row == line.shape[1] - 1] = area.height
-    top, bottom = np.floor(edge[0::2]).astype(np.intp) + 1, np.ceil(edge[1::2]).astype(np.intp)
-    blob = _owner(blobs, column[0::2] + left, row[0::2] - 1 + first, area.width)
-    some = bottom > top
-    return Runs(blob[some], column[0::2][some] + left, top[some], bottom[some])
+def _runs(mask: Mask, blobs: NDArray[np.integer]) -> Runs:
+    """Give the runs of blobs that do not touch; whatever else there is counts as another class."""
+    area, rows = mask.area, len(blobs)
+    edges = _edges(blobs, mask.scores)
+    columns = _columns(blobs.shape[1], area.width)
+    column, edge = _met(edges.pair, columns.left)
+    near, far = columns.near.take(column), columns.far.take(column)
+    left_above, right_above, left_below, right_below = (margin.take(edge) for margin in edges.margins)
+    above, below = left_above * near + right_above * far, left_below * near + right_below * far
+    met = np.flatnonzero((above > 0) != (below > 0))
+    column, edge, over, under = column.take(met), edge.take(met), above.take(met).astype(np.float64), below.take(met)
+    row = edges.row.take(edge)
+    line = (row - 1 - over / (under - over) + 0.5) * (area.height / rows) - 0.5
+    line[row == 0] = -1.0  # beyond the grid it goes on as at its edge; inside, the outermost row is empty
+    line[row == rows] = area.height
+    top, bottom = np.floor(line[0::2]).astype(np.intp) + 1, np.ceil(line[1::2]).astype(np.intp)
+    some = np.flatnonzero(bottom > top)
+    return Runs(edges.blob.take(edge[0::2]).take(some), column[0::2].take(some), top.take(some), bottom.take(some))
 
 
-def _crossing(across: NDArray[np.float32], column: NDArray[np.intp], row: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Say where between `row` - 1 and `row` the sign changes; anything outside the grid."""
-    above = across[np.maximum(row - 1, 0), column].astype(np.float64)
-    below = across[np.minimum(row, len(across) - 1), column]
-    rise = below - above
-    return np.asarray(row - 1 - above / np.where(rise == 0, 1, rise), np.float64)
+def _edges(blobs: NDArray[np.integer], scores: NDArray[np.uint8]) -> _Edges:
+    height, width = blobs.shape
+    left, top, across, down = cv2.boundingRect((blobs > 0).view(np.uint8))
+    inside = np.zeros((across + 2, down + 2), np.uint8)  # column after column, nothing around it
+    box = blobs[top : top + down, left : left + across]
+    inside[1:-1, 1:-1] = cv2.transpose((box > 0).view(np.uint8))
+    either, both = inside[:-1] | inside[1:], inside[:-1] & inside[1:]
+    mixed = (either[:, :-1] | either[:, 1:]) ^ (both[:, :-1] & both[:, 1:])
+    place = np.flatnonzero(mixed.view(np.bool_))
+    column = place // mixed.shape[1]
+    row = place - column * mixed.shape[1]
+    corner = column * inside.shape[1] + row
+    corners = np.stack((corner, corner + inside.shape[1], corner + 1, corner + inside.shape[1] + 1))
+    lefts = np.maximum(column + (left - 1), 0), np.minimum(column + left, width - 1)
+    rows = np.maximum(row + (top - 1), 0) * width, np.minimum(row + top, height - 1) * width
+    places = np.stack((rows[0] + lefts[0], rows[0] + lefts[1], rows[1] + lefts[0], rows[1] + lefts[1]))
+    lead = _LEAD.take(scores.take(places))
+    margins = np.where(inside.take(corners), lead, -lead)
+    blob = np.maximum(blobs.take(places[2]), blobs.take(places[3]))
+    return _Edges(column + (left - 1), row + top, margins, blob)
 
 
-def _owner(
-    blobs: NDArray[np.integer], column: NDArray[np.intp], row: NDArray[np.intp], frame_width: int
-) -> NDArray[np.intp]:
-    """Give the blob at a grid row between two grid columns: at most one, for neighbours are of one blob."""
-    width = blobs.shape[1]
-    left = np.floor((column + 0.5) * (width / frame_width) - 0.5).astype(np.intp)
-    found = blobs[row, np.clip(left, 0, width - 1)]
-    return np.asarray(np.where(found, found, blobs[row, np.clip(left + 1, 0, width - 1)]), np.intp)
+def _met(pair: NDArray[np.intp], left: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """List which columns of frame pixels meet which edges: for each column, from left to right, the edges from the top.
+
+    Args:
+        pair: the grid column on the left of each edge, ascending.
+        left: the same of each column of frame pixels, ascending.
+    """
+    of_pair = np.bincount(pair + 1, minlength=int(left[-1]) + 2)
+    count = of_pair.take(left + 1)
+    first = (of_pair.cumsum() - of_pair).take(left + 1)
+    column = np.repeat(np.arange(len(left)), count)
+    return column, np.arange(len(column)) + np.repeat(first - count.cumsum() + count, count)
+
+
+@lru_cache(maxsize=8)
+def _columns(grid: int, frame: int) -> _Columns:
+    """Compute as OpenCV's linear interpolation does, which a grid's class maps are drawn with."""
+    at = ((np.arange(frame) + 0.5) * (grid / frame) - 0.5).astype(np.float32)
+    left = np.floor(at)
+    far = np.where((left < 0) | (left >= grid - 1), np.float32(0), at - left)
+    return _Columns(np.clip(left, 0, grid - 1).astype(np.intp), np.float32(1) - far, far)
 
 
 def _apart(blobs: NDArray[np.integer]) -> Iterator[NDArray[np.integer]]:

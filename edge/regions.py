@@ -59,13 +59,14 @@ def regions(mask: Mask, labels: Sequence[str], wanted: Collection[str]) -> list[
 
 
 def _of_class(mask: Mask, class_id: int) -> list[_Blob]:
-    blobs = _blobs(mask.member(class_id)) if mask.borders is None else _objects(mask, class_id, mask.borders)
-    inside = np.flatnonzero(blobs)
-    if not len(inside):
+    member = mask.member(class_id)
+    if not cv2.countNonZero(member):
         return []
+    blobs = _blobs(member) if mask.borders is None else _objects(member, mask.borders)
+    inside = np.flatnonzero(blobs)
     owners = blobs.ravel()[inside]
     scores = np.bincount(owners, mask.scores.ravel()[inside]) / np.maximum(np.bincount(owners), 1) / 255
-    return _measure(outline(mask, class_id, blobs), class_id, scores, mask)
+    return _measure(outline(mask, blobs), class_id, scores, mask)
 
 
 def _blobs(member: Plane) -> NDArray[np.integer]:
@@ -74,9 +75,8 @@ def _blobs(member: Plane) -> NDArray[np.integer]:
     return cast("NDArray[np.integer]", cv2.connectedComponents(member, connectivity=8, ltype=numbers)[1])
 
 
-def _objects(mask: Mask, class_id: int, borders: Plane) -> NDArray[np.integer]:
+def _objects(member: Plane, borders: Plane) -> NDArray[np.integer]:
     """Number the objects of a class whose touching ones are kept apart by borders; likewise."""
-    member = mask.member(class_id)
     core = cv2.subtract(member, borders)
     whole = _blobs(member)
     bare = np.isin(whole, np.unique(whole[core > 0]), invert=True)  # nothing but border: an object all the same

@@ -89,7 +89,7 @@ def _filling(runs: NDArray[np.int64], height: int, width: int) -> NDArray[np.int
 
 
 def encode_runs(
-    owner: NDArray[np.intp], begin: NDArray[np.intp], end: NDArray[np.intp], frame_width: int, frame_height: int
+    owner: NDArray[np.integer], begin: NDArray[np.intp], end: NDArray[np.intp], frame_width: int, frame_height: int
 ) -> list[Rle]:
     """Encode many masks of one frame at once, from the runs of ones of each.
 
@@ -101,30 +101,32 @@ def encode_runs(
         frame_height: of the masks.
     """
     changes = owner[1:] != owner[:-1]
-    apart = changes | (begin[1:] != end[:-1])  # others go on at the top of the next column
-    begin, end = begin[np.append(True, apart)], end[np.append(apart, True)]
-    first = np.append(0, np.flatnonzero(changes[apart]) + 1)
-    counts = np.diff(first, append=len(begin))
-    before = np.append(0, end[:-1])
-    before[first] = 0
+    apart = changes | (begin[1:] != end[:-1])
+    if not apart.all():  # others go on at the top of the next column
+        begin, end, changes = begin[np.append(True, apart)], end[np.append(apart, True)], changes[apart]
+    last = np.append(np.flatnonzero(changes), len(begin) - 1)  # run of each mask
+    counts = last.copy()
+    counts[0] += 1
+    counts[1:] -= last[:-1]
     lengths = 2 * counts + 1
-    starts = np.cumsum(lengths) - lengths
+    stops = lengths.cumsum()
+    starts = stops - lengths
+    before = np.append(0, end[:-1])
+    before[last[:-1] + 1] = 0
     place = 2 * np.arange(len(begin)) + np.repeat(np.arange(len(counts)), counts)
-    runs = np.empty(int(lengths.sum()), np.int64)
+    runs = np.empty(int(stops[-1]), np.int64)
     runs[place], runs[place + 1] = begin - before, end - begin
-    runs[starts + lengths - 1] = frame_width * frame_height - end[first + counts - 1]
+    runs[stops - 1] = frame_width * frame_height - end[last]
     numbers = runs.copy()
     numbers[2:] -= runs[:-2]
-    for early in (0, 1, 2):
-        numbers[starts + early] = runs[starts + early]
-    sizes, text = _characters(numbers)
-    last = starts + lengths - 1
-    ends = np.add.reduceat(sizes, starts).cumsum()
-    stops = ends - np.where(runs[last] == 0, sizes[last], 0)  # no zeros after the last ones: nothing is written
-    return [
-        Rle((frame_height, frame_width), text[start:stop])
-        for start, stop in zip([0, *ends[:-1].tolist()], stops.tolist(), strict=True)
-    ]
+    early = np.add.outer((0, 1, 2), starts)
+    numbers[early] = runs[early]
+    ends, text = _characters(numbers)
+    begins = ends[starts - 1]
+    begins[0] = 0
+    until = ends[stops - 1 - (runs[stops - 1] == 0)]  # no zeros after the last ones: nothing is written
+    size = frame_height, frame_width
+    return [Rle(size, text[start:stop]) for start, stop in zip(begins.tolist(), until.tolist(), strict=True)]
 
 
 def _pack(runs: NDArray[np.int64]) -> str:
@@ -136,18 +138,26 @@ def _pack(runs: NDArray[np.int64]) -> str:
 
 
 def _characters(numbers: NDArray[np.int64]) -> tuple[NDArray[np.intp], str]:
-    """Write numbers; give how many characters each takes, and all of them."""
-    text = np.zeros((len(numbers), _GROUPS), np.uint8)
-    going, rest = np.arange(len(numbers)), numbers
-    for place in range(_GROUPS):
-        if not len(going):
+    """Write numbers; give where each one's characters end, and all of them."""
+    longer, rest = [], numbers  # those that have a first, second, ... further group, and what is left of them
+    going = np.arange(len(numbers))
+    sizes = np.ones(len(numbers), np.intp)
+    while True:
+        more = np.flatnonzero((rest < -16) | (rest > 15))
+        if not len(more):
             break
-        group, rest = rest & 31, rest >> 5
-        more = rest != -(group >> 4)  # the rest is nothing but the sign
-        text[going, place] = group + 48 + 32 * more
-        going, rest = going[more], rest[more]
-    used = text > 0
-    return used.sum(axis=1), str(text[used].tobytes(), "ascii")
+        going, rest = going[more], rest[more] >> 5
+        sizes[going] += 1
+        longer.append((going, rest))
+    ends = sizes.cumsum()
+    begins = ends - sizes
+    text = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
+    text[begins] = (numbers & 31) + 48
+    for place, (going, rest) in enumerate(longer):
+        at = begins[going] + place
+        text[at] += 32  # more follows
+        text[at + 1] = (rest & 31) + 48
+    return ends, str(text.data, "ascii")
 
 
 def _unpack(text: str) -> NDArray[np.int64]:
