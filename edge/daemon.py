@@ -374,7 +374,7 @@ class Daemon:
     def _open_slots(self, stack: contextlib.ExitStack) -> None:
         folder = self._config.storage.runtime_dir
         for stale in folder.glob("*"):
-            if stale.name != "lock" and stale.is_file():
+            if stale.name != "lock" and not stale.is_dir():
                 stale.unlink()
         self._camera_states: dict[str, Slot] = {}
         for name in self._config.cameras:

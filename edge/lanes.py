@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from edge.schedule import Schedule
@@ -12,13 +12,13 @@ from edge.schedule import Schedule
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from edge.bell import Bell
+
 T = TypeVar("T")
 S = TypeVar("S")
 
 _IN_FLIGHT = 2
 """Of a slot's three buffers so many may be looked at while the camera writes into the third."""
-_LONGEST_S = 0.25
-"""Whoever waits for a lane looks up so often all the same."""
 
 
 class Told(Protocol):
@@ -56,11 +56,13 @@ class Lanes(Generic[T, S]):
     """
 
     def __init__(
-        self, stations: Mapping[str, Seat[T, S]], priorities: Mapping[str, int], count: int, core: Told
+        self, stations: Mapping[str, Seat[T, S]], priorities: Mapping[str, int], count: int, core: Told, bell: Bell
     ) -> None:
+        """Take the stations; `bell` rings when a camera has a picture."""
         self._stations = stations
         self._count = count
         self._core = core
+        self._bell = bell
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="lane") if count > 1 else None
         self._schedule = Schedule(priorities)
         self._begun: dict[str, deque[tuple[T, Future[tuple[S, float]]]]] = {name: deque() for name in stations}
@@ -77,19 +79,13 @@ class Lanes(Generic[T, S]):
 
     def rest(self, seconds: float) -> None:
         """Wait so long for a picture to come, or less if an inspection ends."""
-        running = self._running()
-        if len(running) == self._count:
-            wait(running, _LONGEST_S, FIRST_COMPLETED)
-        elif running:
-            wait(running, seconds, FIRST_COMPLETED)
-        else:
-            time.sleep(seconds)
+        self._bell.wait(seconds)
 
-    def _running(self) -> list[Future[tuple[S, float]]]:
-        return [look for begun in self._begun.values() for _, look in begun if not look.done()]
+    def _running(self) -> int:
+        return sum(not look.done() for begun in self._begun.values() for _, look in begun)
 
     def _begin(self) -> bool:
-        if len(self._running()) == self._count:
+        if self._running() == self._count:
             return False
         due = {
             name: due_s
@@ -106,7 +102,9 @@ class Lanes(Generic[T, S]):
 
     def _start(self, name: str, taken: T) -> Future[tuple[S, float]]:
         if self._pool is not None:
-            return self._pool.submit(self._look, name, taken)
+            look = self._pool.submit(self._look, name, taken)
+            look.add_done_callback(lambda _: self._bell.ring())
+            return look
         done: Future[tuple[S, float]] = Future()
         done.set_result(self._look(name, taken))
         return done

@@ -10,6 +10,7 @@ import cv2
 
 from edge import payload
 from edge.alert import AlertLife
+from edge.bell import Bell, inspection_bell, taken_bell
 from edge.bundle import open_bundle
 from edge.capture.burst import Burst, Seen
 from edge.capture.capture import frame_slot
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_IDLE_S = 0.004
+_IDLE_S = 0.05
+"""Whoever comes to look while no picture comes is seen so soon."""
 _REST_S = 0.2
-"""The same where pictures come from time to time only: nobody waits for a verdict, and a battery pays for each look."""
+"""The same where pictures come from time to time only: a battery pays for each look."""
 _BEAT_S = 0.25
 
 
@@ -109,7 +111,8 @@ def _inspect_for_ever(
     }
     beaten = clock.monotonic_s()
     idle_s = _REST_S if all(c.trigger.kind == "interval" for c in config.cameras.values()) else _IDLE_S
-    lanes = Lanes(stations, {name: camera.priority for name, camera in config.cameras.items()}, count, core)
+    bell = Bell(inspection_bell(config.storage.runtime_dir))
+    lanes = Lanes(stations, {name: camera.priority for name, camera in config.cameras.items()}, count, core, bell)
     while True:
         if clock.monotonic_s() - beaten > _BEAT_S:
             beaten = clock.monotonic_s()
@@ -147,6 +150,7 @@ class Station:
     segmenter: Sees
     clock: Clock
     _frames: Slot = field(init=False)
+    _took: Bell = field(init=False)
     _preview: Preview = field(init=False)
     _inspector: Inspector = field(init=False)
     _alerts: AlertLife = field(init=False)
@@ -163,6 +167,7 @@ class Station:
     def __post_init__(self) -> None:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
         self._frames = Slot(frame_slot(runtime_dir, self.name))
+        self._took = Bell(taken_bell(runtime_dir, self.name))
         self._frames.want(self.segmenter.width, self.segmenter.height)
         told = {"labels": self.context.labels, "colours": self.colours, "defects": list(config.rules)}
         self._preview = Preview(runtime_dir, self.name, told)
@@ -200,6 +205,8 @@ class Station:
             return None
         snapshot, self._next = self._next, None
         self._frames.mark_consumed(snapshot.sequence)  # before the network: a picture that kills it is not tried again
+        if snapshot.meta.pop("awaited", False):
+            self._took.ring()
         self._dropped += max(snapshot.sequence - self._last - 1, 0)
         self._last = snapshot.sequence
         if (rules := self._thresholds.heard()) is not None:

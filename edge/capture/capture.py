@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edge import cameras, triggers
+from edge.bell import Bell, inspection_bell, taken_bell
 from edge.camera_state import SOUND, CameraTold, state_slot
 from edge.cameras import Nothing
 from edge.capture.clip import ClipKeeper
@@ -74,6 +75,8 @@ class Capture:
     clock: Clock
     config: CameraConfig = field(init=False)
     _told: CameraTold = field(init=False)
+    _bell: Bell = field(init=False)
+    _took: Bell = field(init=False)
     _examiner: Examiner = field(init=False)
     _geometry: Geometry = field(init=False)
     _clip: ClipKeeper = field(init=False)
@@ -85,6 +88,8 @@ class Capture:
 
     def __post_init__(self) -> None:
         self.config = self.device.cameras[self.name]
+        runtime_dir = self.device.storage.runtime_dir
+        self._bell, self._took = Bell(inspection_bell(runtime_dir)), Bell(taken_bell(runtime_dir, self.name))
         # told by the process before this one: a fault stays until a picture disproves it
         self._told = replace(CameraTold.read(self.state), frames=self.frames.latest, given=False)
 
@@ -209,19 +214,21 @@ class Capture:
             "faults": [str(fault) for fault in examined.faults],
             "mm_per_px": self._geometry.mm_per_px,
             "burst": burst,
+            "awaited": camera.each_counts or burst is not None,
             "image": words,
         }
         try:
             count = self.frames.write(meta, arrays)
         except ValueError as error:
             raise CameraError(f"{self.config.source}: picture too large: {error}") from error
+        self._bell.ring()
         self._told = replace(self._told, frames=count)
 
     def _wait_for_reader(self, limit_s: float | None) -> None:
         """Of files and parts no picture may be skipped: wait until the last one was inspected."""
         began = told = self.clock.monotonic_s()
         while self.frames.consumed < self.frames.latest:
-            time.sleep(0.002)
+            self._took.wait(_TELL_S)
             now = self.clock.monotonic_s()
             if limit_s is not None and now - began > limit_s:
                 return

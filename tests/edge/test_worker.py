@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge import payload
+from edge.bell import Bell
 from edge.bundle import open_bundle
 from edge.camera_config import CameraConfig
 from edge.capture.capture import frame_slot
@@ -93,7 +94,7 @@ class Place:
 
     def lanes(self, count: int) -> Lanes[Taken, Seen]:
         priorities = {name: camera.priority for name, camera in self.config.cameras.items()}
-        return Lanes(self.stations, priorities, count, self.core)
+        return Lanes(self.stations, priorities, count, self.core, Bell(self.config.storage.runtime_dir / "bell"))
 
     def show(self, camera: str, picture: Picture = PICTURE) -> None:
         clock, slot = SystemClock(), self.slots[camera]

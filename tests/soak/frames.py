@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from edge.bell import Bell, inspection_bell
 from edge.camera_config import CameraConfig
 from edge.capture.capture import frame_slot
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
@@ -106,6 +107,7 @@ def _feed(frames: int, folder: Path, worker: Connection, outbox: Outbox, pids: l
     spot[40:80, 60:100] = (0, 0, 255)
     evidence = EvidenceStore(folder / "state" / "evidence")
     slots = [Slot(frame_slot(folder, name)) for name in CAMERAS]
+    bell = Bell(inspection_bell(folder))
     while _receive(worker)["kind"] != "ready":
         pass
     early: Held | None = None
@@ -116,6 +118,7 @@ def _feed(frames: int, folder: Path, worker: Connection, outbox: Outbox, pids: l
                 if sent < frames and slot.consumed == slot.latest:
                     slot.write(_meta(sent), {"picture": plain if sent % _EVERY else spot})
                     sent += 1
+                    bell.ring()
             while worker.poll(0.002) and inspected < frames:
                 message = worker.recv()
                 if message["kind"] != "inspected":
