@@ -14,7 +14,7 @@ from edge.camera_state import STATE_CAPACITY, state_slot
 from edge.capture.capture import FRAME_CAPACITY, frame_slot, run_capture
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
 from edge.capture.watch import CameraWatch
-from edge.child import signals_call
+from edge.child import collect_rarely, signals_call
 from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxDamagedError, OutboxError
 from edge.evidence import EvidenceStore
@@ -109,6 +109,7 @@ class Daemon:
             stack.callback(self._stop_children)
             stack.callback(notify, "STOPPING=1")
             stack.enter_context(signals_call(self.stop))
+            collect_rarely()
             self._loop()
 
     # --- the loop

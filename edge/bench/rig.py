@@ -15,6 +15,7 @@ from edge import payload
 from edge.camera_config import CameraConfig
 from edge.capture.capture import FRAME_CAPACITY, frame_slot
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
+from edge.child import collect_rarely
 from edge.clock import SystemClock
 from edge.config import RuleConfig
 from edge.errors import BrokerError, EdgeloupeError
@@ -192,6 +193,7 @@ def open_rig(site: Site, segmenter: Segmenter, objects: int) -> Iterator[Rig]:
     config = site.config("rig", {_CAMERA: CameraConfig(source="file:bench")}).model_copy(update={"rules": tolerated})
     folder = config.storage.runtime_dir
     context = payload.Context.of(site.bundle, None, device="bench", rules=config.rules)
+    collect_rarely()
     with ExitStack() as stack:
         stack.enter_context(Slot.create(view_slot(folder, _CAMERA), VIEW_CAPACITY))
         stack.enter_context(Slot.create(taken_slot(folder, _CAMERA), TAKEN_CAPACITY))
