@@ -7,7 +7,8 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 
 from edge.web import evidence_files, metrics
 from edge.web.alert_log import without_outlines
-from edge.web.live import Live, Viewer, health_told
+from edge.web.live import Live, Viewer
+from edge.web.look_out import health_told
 from edge.web.state import WebState
 from edge.web.view import Seen
 

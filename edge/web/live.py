@@ -1,31 +1,22 @@
-"""Live: pushes frames, alerts and health to everybody who looks; the sources are polled once, whoever looks."""
+"""Live: pushes frames, alerts and health to everybody who looks; the sources are looked at once, whoever looks."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-from base64 import b64encode
+import contextlib
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edge.web.alert_log import number, without_outlines
+from edge.web.look_out import ALERTS_READ, LookOut, after, alert_event, sse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
-    from edge.web.alert_log import Alert
-    from edge.web.core_health import Told
+    from edge.web.look_out import News, Wanted
     from edge.web.state import WebState
-    from edge.web.view import Seen
 
-log = logging.getLogger(__name__)
-
-FRAME_S, ALERT_S, HEALTH_S = 1 / 15, 0.5, 1.0
-"""How often each source is looked at; frames in between are not shown."""
 _ALERTS_WAITING = 200
-_ALERTS_READ = 50
 
 
 @dataclass(slots=True, eq=False)
@@ -67,15 +58,13 @@ class Viewer:
 
 
 class Live:
-    """Belongs to the event loop; reading and copying happen in threads."""
+    """Belongs to the event loop; looking happens in a thread, while somebody looks."""
 
     def __init__(self, state: WebState) -> None:
         self._state = state
         self._viewers: set[Viewer] = set()
-        self._poll: asyncio.Task[None] | None = None
-        self._sent: dict[str, int] = {}  # number of the last frame by camera; a fresh one for each who comes
-        self._next_health = 0.0
-        self._last_alert: tuple[str, int] | None = None
+        self._wanted: Wanted = frozenset()
+        self._look_out: LookOut | None = None
         self._closing = False
 
     @property
@@ -104,122 +93,47 @@ class Live:
 
     def _enter(self, viewer: Viewer) -> None:
         self._viewers.add(viewer)
-        self._sent = {}  # the newest of everything once more, with its age as it is now
-        self._next_health = 0.0
-        if self._poll is None:
-            self._last_alert = None
-            self._poll = asyncio.create_task(self._poll_for_ever(), name="live")
+        self._count()
+        if self._look_out is not None:
+            self._look_out.begin_anew()
+            return
+        loop = asyncio.get_running_loop()
+
+        def tell(look_out: LookOut, news: News) -> None:
+            with contextlib.suppress(RuntimeError):  # the server is gone
+                loop.call_soon_threadsafe(self._hand_out, look_out, news)
+
+        self._look_out = LookOut(self._state, lambda: self._wanted, tell)
 
     def _leave(self, viewer: Viewer) -> None:
         self._viewers.discard(viewer)
-        if not self._viewers and self._poll is not None:
-            self._poll.cancel()
-            self._poll = None
+        self._count()
+        if not self._viewers and self._look_out is not None:
+            self._look_out.stop()
+            self._look_out = None
+
+    def _count(self) -> None:
+        self._wanted = frozenset((viewer.camera, viewer.pictures) for viewer in self._viewers)
 
     async def _catch_up(self, viewer: Viewer) -> None:
         """Send the alerts that came while this viewer had no connection."""
         if viewer.after is None:
             return
-        missed = _after(viewer.after, await asyncio.to_thread(self._state.alerts.recent, _ALERTS_READ))
-        if len(missed) == _ALERTS_READ:
+        missed = after(viewer.after, await asyncio.to_thread(self._state.alerts.recent, ALERTS_READ))
+        if len(missed) == ALERTS_READ:
             viewer.put_alert(sse("missed", {}))
         for alert in missed:
-            viewer.put_alert(_alert_event(alert))
+            viewer.put_alert(alert_event(alert))
 
-    async def _poll_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
-        next_alert = 0.0
-        next_frame = loop.time()
-        while True:
-            now = loop.time()
-            try:
-                if now >= self._next_health:
-                    self._next_health = now + HEALTH_S
-                    await self._poll_health()
-                await self._poll_frames()
-                if now >= next_alert:
-                    next_alert = now + ALERT_S
-                    await self._poll_alerts()
-            except Exception:
-                log.exception("a live source can't be read; trying again")
-                await asyncio.sleep(HEALTH_S)
-            next_frame = max(next_frame + FRAME_S, loop.time())
-            await asyncio.sleep(next_frame - loop.time())
-
-    async def _poll_frames(self) -> None:
-        """Write each new frame once for all viewers: with picture and mask, and without."""
-        wanted = {(viewer.camera, viewer.pictures) for viewer in self._viewers}
-        found = await asyncio.to_thread(self._new_frames, wanted, self._sent)
-        for (camera, pictures), event in found.items():
-            for viewer in self._viewers:
+    def _hand_out(self, look_out: LookOut, news: News) -> None:
+        """Give each viewer what it wants of the news."""
+        if look_out is not self._look_out:  # one that was told to stop
+            return
+        for viewer in self._viewers:
+            for (camera, pictures), event in news.frames.items():
                 if viewer.camera in (None, camera) and viewer.pictures == pictures:
                     viewer.put(f"frame {camera}", event)
-
-    def _new_frames(self, wanted: set[tuple[str | None, bool]], sent: dict[str, int]) -> dict[tuple[str, bool], str]:
-        told = self._state.health.read()
-        named = {camera for camera, _ in wanted}
-        events = {}
-        for camera in self._state.cameras(told) if None in named else [name for name in named if name]:
-            seen = self._state.views.latest(camera)
-            if seen is None or sent.get(camera) == seen.sequence:
-                continue
-            sent[camera] = seen.sequence
-            shown = self._state.shown(camera, seen, told)
-            for pictures in {with_them for name, with_them in wanted if name in (None, camera)}:
-                events[camera, pictures] = sse("frame", shown | (_pictures(seen) if pictures else {}))
-        return events
-
-    async def _poll_health(self) -> None:
-        event = sse("health", await asyncio.to_thread(health_told, self._state))
-        for viewer in self._viewers:
-            viewer.put("health", event)
-
-    async def _poll_alerts(self) -> None:
-        recent = self._state.alerts.recent
-        newest = await asyncio.to_thread(recent, 1)
-        last, self._last_alert = self._last_alert, number(newest[0]) if newest else ("", 0)
-        if last is None or last == self._last_alert:
-            return  # what was there before anybody looked is in the list
-        for alert in _after(last, await asyncio.to_thread(recent, _ALERTS_READ)):
-            self._last_alert = number(alert)
-            event = _alert_event(alert)
-            for viewer in self._viewers:
+            if news.health is not None:
+                viewer.put("health", news.health)
+            for event in news.alerts:
                 viewer.put_alert(event)
-
-
-def health_told(state: WebState) -> dict[str, Any]:
-    """Write the core's account, whether it answers, and each camera with what it saw last."""
-    told: Told = state.health.read()
-    return {
-        "device": state.device,
-        "core": {
-            "answering": told.answering,
-            "age_s": None if told.age_s is None else round(told.age_s, 3),
-            "not_ready": told.not_ready(),
-        },
-        **{key: value for key, value in told.document.items() if key not in ("device", "cameras")},
-        "cameras": [state.camera(name, told) for name in state.cameras(told)],
-    }
-
-
-def sse(event: str, data: object, event_id: str | None = None) -> str:
-    """Write one server-sent event."""
-    head = f"id: {event_id}\n" if event_id else ""
-    return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
-
-
-def _pictures(seen: Seen) -> dict[str, str]:
-    """Write picture (JPEG) and mask (grey PNG, class indices) in base64, encoded once whoever asks."""
-    jpeg, png = seen.pair()
-    return {"picture": b64encode(jpeg).decode(), "mask": b64encode(png).decode()}
-
-
-def _alert_event(alert: Alert) -> str:
-    epoch, seq = number(alert)
-    return sse("alert", without_outlines(alert), f"{epoch}:{seq}")
-
-
-def _after(last: tuple[str, int], newest_first: Sequence[Alert]) -> list[Alert]:
-    """Give the alerts that came after `last`, oldest first; all of them when the store was begun anew."""
-    epoch, seq = last
-    return [alert for alert in reversed(newest_first) if number(alert)[0] != epoch or number(alert)[1] > seq]
