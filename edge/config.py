@@ -152,6 +152,9 @@ class WebConfig(Strict):
     enabled: bool = True
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    key_file: Path | None = Field(
+        default=None, description="secret of who may calibrate; or systemd credential web-key; unset: nobody"
+    )
 
     @field_validator("host")
     @classmethod
@@ -163,6 +166,21 @@ class WebConfig(Strict):
         if not loopback:
             raise ValueError("must be a loopback address such as 127.0.0.1: the dashboard has no login yet")
         return host
+
+    def key(self) -> str | None:
+        """Read the secret of who may change something; None: nobody may. Raises ConfigError."""
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        path = self.key_file or (Path(folder) / "web-key" if folder else None)
+        if path is None or (self.key_file is None and not path.exists()):
+            return None
+        try:
+            key = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ConfigError(f"web.key_file = {path}: {reason}: give a file that can be read") from error
+        if len(key) < 16:
+            raise ConfigError(f"web.key_file = {path}: shorter than 16 characters: make a longer secret")
+        return key
 
 
 class Config(Strict):

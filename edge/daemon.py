@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edge.camera_state import STATE_CAPACITY, state_slot
 from edge.capture.capture import FRAME_CAPACITY, frame_slot, run_capture
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
+from edge.capture.raw import ASKED_CAPACITY, asked_slot, raw_slot
 from edge.capture.watch import CameraWatch
 from edge.child import collect_rarely, signals_call
 from edge.clock import SystemClock
@@ -383,5 +384,7 @@ class Daemon:
             stack.enter_context(Slot.create(view_slot(folder, name), VIEW_CAPACITY))
             stack.enter_context(Slot.create(taken_slot(folder, name), TAKEN_CAPACITY))
             stack.enter_context(Slot.create(clip_slot(folder, name), CLIP_CAPACITY))
+            stack.enter_context(Slot.create(raw_slot(folder, name), FRAME_CAPACITY))
+            stack.enter_context(Slot.create(asked_slot(folder, name), ASKED_CAPACITY))
             self._camera_states[name] = stack.enter_context(Slot.create(state_slot(folder, name), STATE_CAPACITY))
         self._health_slot = stack.enter_context(Slot.create(health_slot(folder), HEALTH_CAPACITY))

@@ -13,6 +13,7 @@ from edge.bell import Bell, inspection_bell, taken_bell
 from edge.camera_state import SOUND, CameraTold, state_slot
 from edge.cameras import Nothing
 from edge.capture.clip import ClipKeeper
+from edge.capture.raw import RawShelf
 from edge.child import become_child
 from edge.clock import SystemClock
 from edge.errors import CameraError, CameraRefusedError, CameraStalledError, ConfigError, PictureError
@@ -80,6 +81,7 @@ class Capture:
     _examiner: Examiner = field(init=False)
     _geometry: Geometry = field(init=False)
     _clip: ClipKeeper = field(init=False)
+    _shelf: RawShelf = field(init=False)
     _trigger: Trigger = field(init=False)
     _next_at: float = field(init=False, default=0.0)
     _skipped: str = field(init=False, default="")
@@ -111,6 +113,7 @@ class Capture:
         self._geometry = Geometry(self.config.geometry)
         self._examiner = Examiner(self.config, self.device.picture, self.clock, self._told.expected)
         self._clip = ClipKeeper(self.config.clip, self.device.storage, self.name, self.clock)
+        self._shelf = RawShelf(self.device.storage.runtime_dir, self.name)
 
     def _open_for_ever(self) -> None:
         wait_s = RETRY_S[0]
@@ -165,6 +168,7 @@ class Capture:
                     self._quiet()
                     continue
                 now = self.clock.monotonic_s()
+                self._shelf.offer(shot.picture, now)
                 examined = self._examiner.examine(
                     shot, self._geometry, now, steady=not camera.each_counts, wanted=self.frames.wanted
                 )

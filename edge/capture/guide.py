@@ -9,9 +9,9 @@ import numpy as np
 
 from edge import cameras
 from edge.cameras import Nothing
-from edge.errors import PictureError
+from edge.capture.coverage import Coverage, coverage
 from edge.frame import Shot
-from edge.geometry.calibration import FEWEST, calibrate
+from edge.geometry.calibration import calibrate
 from edge.pictures.image import bgr
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ _NEW = 0.08
 """Share of the picture by which corners must have moved, on average, to teach something new."""
 _STILL = 0.002
 _STILL_VIEWS = 3
+_ENOUGH = 12
+MOST = 60
+"""Views beyond which no more are gathered: fitting takes longer with each, and teaches no more."""
 
 
 @dataclass(slots=True)
@@ -33,11 +36,12 @@ class Guide:
     """Takes pictures in which the board lies still somewhere new; the last one is the plane."""
 
     board: Board
-    views: int
+    views: int = _ENOUGH
     sightings: list[Sighting] = field(default_factory=list)
     plane: Sighting | None = None
     size: tuple[int, int] = (0, 0)
-    _last: Sighting | None = field(init=False, default=None)
+    seen: Sighting | None = field(init=False, default=None)  # in the last picture
+    covered: Coverage = field(init=False, default_factory=Coverage)  # by the views together
     _still: int = field(init=False, default=0)
 
     @property
@@ -45,36 +49,56 @@ class Guide:
         """Say whether there is enough."""
         return self.plane is not None
 
+    @property
+    def still(self) -> float:
+        """Say how long the board has been lying still, from 0 to 1, which is long enough."""
+        return min(self._still / _STILL_VIEWS, 1.0)
+
     def advice(self) -> str:
         """Say what to do next."""
         if len(self.sightings) < self.views:
-            part = ("near the middle", "into a corner, tilted", "to an edge, tilted the other way", "nearer")
-            number = len(self.sightings)
-            return f"{number} of {self.views}: hold the board {part[number % len(part)]}, and still"
+            return f"{len(self.sightings)} of {self.views}: {self.next_view()}"
         return "last: lay the board where parts will lie, and take your hands away"
 
+    def next_view(self) -> str:
+        """Say which view of the board would teach most."""
+        if not self.sightings:
+            return "hold the board upright before the camera, as large as it fits, and still"
+        place, lean = self.covered.missing_place(), self.covered.missing_lean()
+        tilt = f"tilted, its {lean} edge nearer to the camera" if lean else "tilted another way"
+        return f"hold the board {place or 'anywhere'}, {tilt}, and still"
+
     def take(self, picture: Picture) -> bool:
-        """Look at one picture; give whether it was kept."""
-        self.size = (picture.shape[1], picture.shape[0])
-        seen = self.board.see(picture)
-        moved = _moved(seen, self._last, picture.shape[1])
-        self._still = self._still + 1 if moved < _STILL else 0
-        self._last = seen
-        if seen is None or self._still < _STILL_VIEWS:
+        """Look at one picture; give whether it was kept, the last one as the plane."""
+        if not self.look(picture):
             return False
-        if any(_moved(seen, known, picture.shape[1]) < _NEW for known in self.sightings[-1:]):
-            return False
-        self._still = 0
         if len(self.sightings) < self.views:
-            self.sightings.append(seen)
+            self.keep()
         else:
-            self.plane = seen
+            self.plane = self.seen
         return True
+
+    def look(self, picture: Picture) -> bool:
+        """Look at one picture; give whether the board lies still, and elsewhere than in the view before."""
+        self.size = (picture.shape[1], picture.shape[0])
+        last, self.seen = self.seen, self.board.see(picture)
+        self._still = self._still + 1 if _moved(self.seen, last, self.size[0]) < _STILL else 0
+        return self.still == 1 and all(_moved(self.seen, one, self.size[0]) >= _NEW for one in self.sightings[-1:])
+
+    def keep(self) -> None:
+        """Keep what was seen last as another view."""
+        if self.seen is not None and len(self.sightings) < MOST:
+            self.sightings.append(self.seen)
+            self.covered = coverage(self.sightings, self.size)
+            self._still = 0
+
+    def forget(self) -> None:
+        """Begin again without views."""
+        self.sightings.clear()
+        self.covered = Coverage()
 
     def calibrate(self) -> Calibration:
         """Fit what was seen. Raises PictureError."""
-        if len(self.sightings) < FEWEST - 1:
-            raise PictureError(f"the board was seen in {len(self.sightings)} pictures: at least {FEWEST} are needed")
         return calibrate(self.sightings, plane=self.plane, size=self.size)
 
 

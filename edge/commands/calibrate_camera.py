@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", help="take the pictures with this camera instead, guided")
     parser.add_argument("--views", type=int, default=12, help="how many to take (default: %(default)s)")
     parser.add_argument(
-        "--print", type=Path, metavar="FILE", dest="sheet", help="write the board to be printed, as PNG"
+        "--print",
+        type=Path,
+        metavar="FILE",
+        dest="sheet",
+        help="write the board to print: SVG of true size, or PNG",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("calibration.json"), help="(default: %(default)s)")
 
@@ -49,8 +53,12 @@ def _print_board(board: Board, path: Path) -> int:
     import numpy as np
 
     from edge.capture.snapshot import write_picture
+    from edge.geometry.sheet import svg
 
-    write_picture(np.dstack([board.draw()] * 3), path)
+    if path.suffix.lower() == ".svg":
+        path.write_text(svg(board), encoding="utf-8")
+    else:
+        write_picture(np.dstack([board.draw()] * 3), path)
     width, height = board.size_mm
     print(f"{path}: print it so that it measures {width:g} x {height:g} mm, on something flat and stiff")
     return 0

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _FEWEST = 8
 """Corners in a picture that are worth something."""
 _FORM = re.compile(r"(chess|charuco|aruco):(\d+)x(\d+):(\d+(?:\.\d+)?)(?::(\d+(?:\.\d+)?))?(?::(DICT_[A-Z0-9_]+))?")
+_USUAL = "DICT_4X4_50"
 _PX_PER_MM = 8
+_MOST_SQUARES, _LARGEST_MM = 60, 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,22 @@ class Board:
             rows=int(found[3]),
             square_mm=float(found[4]),
             marker_mm=float(found[5] or 0),
-            dictionary=found[6] or "DICT_4X4_50",
+            dictionary=found[6] or _USUAL,
         )
         if min(board.columns, board.rows) < 3 or not hasattr(cv2.aruco, board.dictionary):
             raise ConfigError(f"board {text}: has at least 3 rows and columns and a dictionary of OpenCV's")
+        if max(board.columns, board.rows) > _MOST_SQUARES or not 0 < board.square_mm <= _LARGEST_MM:
+            raise ConfigError(f"board {text}: has at most {_MOST_SQUARES} rows and columns of up to {_LARGEST_MM:g} mm")
         if board.kind == "charuco" and board.marker_mm >= board.square_mm:
             raise ConfigError(f"board {text}: a marker is smaller than its square")
+        board._check_dictionary(text)
         return board
+
+    def __str__(self) -> str:
+        """Write it as `parse` reads it."""
+        rest = "" if self.kind == "chess" else f":{self.marker_mm:g}"
+        named = "" if self.kind == "chess" or self.dictionary == _USUAL else f":{self.dictionary}"
+        return f"{self.kind}:{self.columns}x{self.rows}:{self.square_mm:g}{rest}{named}"
 
     def find(self, grey: NDArray[np.uint8]) -> Sighting | None:
         """Find the corners in a grey picture; None when too few are seen."""
@@ -111,6 +122,23 @@ class Board:
         rows, columns = np.mgrid[0 : inner[1], 0 : inner[0]]
         flat = np.column_stack([columns.ravel() + 1, rows.ravel() + 1, np.zeros(rows.size)]) * self.square_mm
         return Sighting(flat.astype(np.float32), np.asarray(corners, np.float32).reshape(-1, 2))
+
+    def _check_dictionary(self, text: str) -> None:
+        needed = {"chess": 0, "charuco": self.columns * self.rows // 2, "aruco": self.columns * self.rows}[self.kind]
+        there = len(self._dictionary().bytesList)
+        if needed > there:
+            raise ConfigError(f"board {text}: needs {needed} markers, {self.dictionary} has {there}: name a larger one")
+
+    def markers(self) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+        """Give each marker's upper left and lower right corner in mm, (2, 2), and which of its modules are white."""
+        if self.kind == "chess":
+            return []
+        board, dictionary = (self._charuco() if self.kind == "charuco" else self._grid()), self._dictionary()
+        side = dictionary.markerSize + 2
+        return [
+            (np.asarray(corners, np.float64)[[0, 2], :2], dictionary.generateImageMarker(int(number), side) > 0)
+            for corners, number in zip(board.getObjPoints(), np.ravel(board.getIds()), strict=True)
+        ]
 
     def _dictionary(self) -> cv2.aruco.Dictionary:
         return cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, self.dictionary))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -128,10 +129,16 @@ def _on_plane(
 
 
 def save(calibration: Calibration, path: Path) -> None:
-    """Write it whole or not at all."""
+    """Write it whole or not at all, so that it outlives a power cut. Raises ConfigError."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps({"schema": SCHEMA, **asdict(calibration)}, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(json.dumps({"schema": SCHEMA, **asdict(calibration)}, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}: give a folder that this user may write") from error
 
 
 def load(path: Path) -> Calibration:

@@ -1,1 +1,1 @@
-"""Web: dashboard, API and metrics in a process of their own; reads what the others leave, writes nothing of theirs."""
+"""Web: dashboard, API and metrics in a process of their own; reads what the others leave, changes nothing of theirs."""

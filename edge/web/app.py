@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from edge import __version__
 from edge.errors import EdgeloupeError
 from edge.web.api import api, probes
+from edge.web.calibration_api import boards, calibration
 from edge.web.guard import Guard
 from edge.web.live import Live
 
@@ -45,7 +46,8 @@ def create_app(state: WebState) -> FastAPI:
     app.add_middleware(Guard)
     app.add_exception_handler(EdgeloupeError, _say_why)
     app.include_router(probes)
-    app.include_router(api)
+    for router in (api, boards, calibration):
+        app.include_router(router)
     app.mount("/", Pages(directory=STATIC, html=True))
     return app
 

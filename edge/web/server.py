@@ -15,6 +15,7 @@ from edge.clock import SystemClock
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -39,20 +40,29 @@ def run_web(config: Config) -> None:
         os.nice(_NICER)
     storage = config.storage
     try:
-        serve(config.web.host, config.web.port, storage.runtime_dir, storage.state_dir, config.device)
+        web = config.web
+        serve(web.host, web.port, storage.runtime_dir, storage.state_dir, config.device, key=web.key)
     except ConfigError as error:
         log.error("%s", error)  # noqa: TRY400 - one line for the user, no traceback
         raise SystemExit(2) from None
 
 
-def serve(host: str, port: int, runtime_dir: Path, state_dir: Path, device: str) -> None:
+def _no_key() -> str | None:
+    return None
+
+
+def serve(
+    host: str, port: int, runtime_dir: Path, state_dir: Path, device: str, *, key: Callable[[], str | None] = _no_key
+) -> None:
     """Serve until SIGTERM or Ctrl-C. Port 0 takes a free one; the address lies in `RUNTIME_DIR/web.json`.
+
+    `key` reads the secret of who may change something, at each request, so that it can be replaced; None: nobody.
 
     Raises:
         ConfigError: the host is not a loopback address, or the port is taken.
     """
     with listen(host, port) as listener:
-        app = open_app(runtime_dir, state_dir, device)
+        app = open_app(runtime_dir, state_dir, device, key)
         _tell_address(runtime_dir / ADDRESS_FILE, host, listener.getsockname()[1])
         make_server(app).run(sockets=[listener])
 
@@ -64,6 +74,7 @@ def make_server(app: FastAPI) -> Server:
     class EndsStreams(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             app.state.live.close()
+            app.state.web.calibrator.stop()
             await super().shutdown(sockets)
 
     return EndsStreams(
@@ -105,10 +116,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def open_app(runtime_dir: Path, state_dir: Path, device: str) -> FastAPI:
+def open_app(runtime_dir: Path, state_dir: Path, device: str, key: Callable[[], str | None] = _no_key) -> FastAPI:
     """Make the application over what the other processes leave in these folders."""
     from edge.outbox.outbox import OutboxReader  # noqa: PLC0415 - as above
     from edge.web.app import create_app  # noqa: PLC0415
+    from edge.web.calibrator import Calibrator  # noqa: PLC0415
     from edge.web.core_health import CoreHealth  # noqa: PLC0415
     from edge.web.state import WebState  # noqa: PLC0415
     from edge.web.view import Views  # noqa: PLC0415
@@ -122,6 +134,8 @@ def open_app(runtime_dir: Path, state_dir: Path, device: str) -> FastAPI:
             alerts=OutboxReader(state_dir / "outbox.sqlite"),
             evidence_dir=state_dir / "evidence",
             clock=clock,
+            calibrator=Calibrator(runtime_dir, state_dir),
+            key=key,
         )
     )
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from edge.clock import Clock
     from edge.web.alert_log import AlertLog
+    from edge.web.calibrator import Calibrator
     from edge.web.core_health import CoreHealth, Told
     from edge.web.view import Seen, Views
 
@@ -18,7 +20,7 @@ _STALE_S = (3.0, 30.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebState:
-    """Where the web process reads; it writes to none of them."""
+    """Where the web process reads, and what it may start; it writes to none of them."""
 
     device: str
     views: Views
@@ -26,6 +28,8 @@ class WebState:
     alerts: AlertLog
     evidence_dir: Path
     clock: Clock
+    calibrator: Calibrator
+    key: Callable[[], str | None]  # that an operator shows; None: nothing may be changed. Raises ConfigError
 
     def cameras(self, told: Told) -> list[str]:
         """List cameras in the configuration's order; those that left a picture, before the core has named any."""

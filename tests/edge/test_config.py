@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.config import load_config
+from edge.config import WebConfig, load_config
 from edge.errors import ConfigError
 from edge.sink_config import WebhookConfig
 
@@ -143,6 +143,22 @@ def test_mistakes_in_sinks_are_told(tmp_path: Path, before: str, after: str, fau
 def test_sparkplug_needs_the_broker(tmp_path: Path) -> None:
     text = GOOD.replace("mqtt:\n  host: broker\n", "") + "sinks:\n  scada: {kind: sparkplug, group: plant}\n"
     assert any("sinks.scada goes through the broker: add section mqtt" in line for line in faults(tmp_path, text))
+
+
+def test_the_dashboards_key_comes_from_its_file_or_systemd_and_is_long_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert WebConfig().key() is None
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert WebConfig().key() is None
+    (tmp_path / "web-key").write_text("from systemd, and long\n", encoding="utf-8")
+    assert WebConfig().key() == "from systemd, and long"
+    (tmp_path / "short").write_text("secret", encoding="utf-8")
+    with pytest.raises(ConfigError, match="shorter than 16 characters"):
+        WebConfig(key_file=tmp_path / "short").key()
+    with pytest.raises(ConfigError, match="give a file that can be read"):
+        WebConfig(key_file=tmp_path / "none").key()
 
 
 def test_a_secret_comes_from_its_file_systemd_or_the_environment(

@@ -57,6 +57,7 @@ function choose(name) {
   chosen = name;
   remember("camera", name);
   history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+  byId("calibrate").href = `calibrate.html#${encodeURIComponent(name)}`;
   frame = null;
   picture.clear();
   stream.watch(name);

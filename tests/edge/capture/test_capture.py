@@ -14,6 +14,7 @@ from edge.camera_config import CameraConfig
 from edge.camera_state import state_slot
 from edge.capture.capture import frame_slot, run_capture
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
+from edge.capture.raw import ASKED_CAPACITY, asked_slot, raw_slot
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.pictures.image import unpack
 from edge.pictures.jpeg import Reduced
@@ -33,6 +34,8 @@ class Bench:
         self.frames = Slot.create(frame_slot(folder, "c"), 1 << 20)
         self.state = Slot.create(state_slot(folder, "c"), 1 << 16)
         Slot.create(clip_slot(folder, "c"), CLIP_CAPACITY).close()
+        self.raw = Slot.create(raw_slot(folder, "c"), 1 << 20)
+        self.asked = Slot.create(asked_slot(folder, "c"), ASKED_CAPACITY)
         config = Config(
             device="test",
             model=ModelConfig(bundle=folder),
@@ -227,3 +230,23 @@ def test_waiting_after_a_refusal_is_no_silence(start: Callable[..., Bench], tmp_
         first = bench.told()["told_mono_s"]
         bench.wait_for(lambda: bench.told()["told_mono_s"] > first + 1)
         assert bench.told()["troubles"] == {"refused": 1}
+
+
+def test_raw_pictures_are_left_whole_and_only_when_asked_for(start: Callable[..., Bench], folder: Path) -> None:
+    bench = start(f"file:{folder}", loop=True, geometry={"crop": [0, 0, 16, 16]})
+    for number in range(1, 12):
+        bench.wait_for(partial(bench.holds, number))
+        bench.frames.mark_consumed(number)
+    assert bench.raw.latest == 0
+    for number in (1, 2):
+        bench.asked.mark_consumed(number)
+        while bench.raw.latest < number:
+            bench.frames.mark_consumed(bench.frames.latest)
+            time.sleep(0.005)
+        raw = bench.raw.newest()
+        assert raw is not None
+        assert raw.arrays["picture"].shape == (20, 30, 3), "before the crop"
+    for _ in range(6):
+        bench.wait_for(lambda: bench.frames.latest > bench.frames.consumed)
+        bench.frames.mark_consumed(bench.frames.latest)
+    assert bench.raw.latest == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -19,12 +20,11 @@ from edge.geometry.straighten import Geometry
 from tests.boards import MATRIX, PLANE, PLANE_PX_PER_MM, SIZE, render, views
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edge.frame import Picture
     from edge.geometry.board import Sighting
     from edge.geometry.calibration import Calibration
 
+PHOTOGRAPHS = Path(__file__).parents[2] / "data" / "boards"
 CHARUCO = Board.parse("charuco:9x6:22:16")
 
 
@@ -52,6 +52,27 @@ def test_a_board_gives_the_lens_that_it_was_rendered_with(form: str) -> None:
     found = calibration.calibrate(sightings, plane=plane, size=SIZE)
     assert found.error_px <= 0.3
     assert np.allclose(np.array(found.matrix)[[0, 1], [0, 1]], MATRIX[[0, 1], [0, 1]], rtol=0.01)
+
+
+def test_real_photographs_of_a_checkerboard_are_met_within_a_third_of_a_pixel() -> None:
+    board = Board.parse("chess:10x7:25")  # OpenCV's own samples, of a camera that nobody here has seen
+    seen = [board.see(read_picture(path)) for path in sorted(PHOTOGRAPHS.glob("left*.jpg"))]
+    sightings = [one for one in seen if one is not None]
+    assert len(sightings) == 9
+    found = calibration.calibrate(sightings, plane=None, size=(640, 480))
+    assert found.error_px <= 0.3
+    assert np.isclose(found.matrix[0][0], found.matrix[1][1], rtol=0.005), "its pixels are square"
+
+
+def test_a_real_photograph_of_a_charuco_board_is_met_within_a_third_of_a_pixel() -> None:
+    board = Board.parse("charuco:5x7:40:20:DICT_6X6_250")
+    seen = board.see(read_picture(PHOTOGRAPHS / "choriginal.jpg"))
+    assert seen is not None
+    assert len(seen.on_board_mm) == 24, "all there are"
+    flat = seen.on_board_mm[:, :2]  # one view fixes no lens, but its corners lie on a plane
+    to_picture, _ = cv2.findHomography(flat, seen.in_picture_px)
+    put = cv2.perspectiveTransform(flat[None].astype(np.float64), to_picture)[0]
+    assert float(np.linalg.norm(put - seen.in_picture_px, axis=1).mean()) <= 0.3
 
 
 def test_a_defect_measures_the_same_all_over_the_field(made: Calibration, tmp_path: Path) -> None:
@@ -109,7 +130,20 @@ def test_too_few_views_are_refused() -> None:
         calibration.calibrate([], plane=None, size=SIZE)
 
 
-@pytest.mark.parametrize("form", ["", "chess:2x2:5", "charuco:7x5:30", "charuco:7x5:20:30", "aruco:5x4:30:6:DICT_NONE"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "",
+        "chess:2x2:5",
+        "charuco:7x5:30",
+        "charuco:7x5:20:30",
+        "aruco:5x4:30:6:DICT_NONE",
+        "chess:61x9:5",
+        "chess:9x6:0",
+        "aruco:9x6:30:6",
+        "chess:9999999999x9:5",
+    ],
+)
 def test_a_board_that_can_not_be_is_refused(form: str) -> None:
     with pytest.raises(ConfigError, match="board"):
         Board.parse(form)
@@ -148,3 +182,15 @@ def test_the_board_can_be_printed(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["calibrate-camera", "chess:9x6:25", "--print", str(tmp_path / "b.png")]) == 0
     assert "measures 225 x 150 mm" in capsys.readouterr().out
     assert read_picture(tmp_path / "b.png").shape[:2] == (1200, 1800)
+
+
+@pytest.mark.parametrize("form", ["charuco:9x6:22:16", "chess:9x6:22.5", "aruco:6x4:24:8:DICT_6X6_250"])
+def test_a_board_is_written_as_it_is_read(form: str) -> None:
+    assert str(Board.parse(form)) == form
+
+
+def test_the_board_is_printed_in_true_size(tmp_path: Path) -> None:
+    assert main(["calibrate-camera", "chess:9x6:25", "--print", str(tmp_path / "b.svg")]) == 0
+    drawn = (tmp_path / "b.svg").read_text(encoding="utf-8")
+    assert 'width="245mm" height="182mm" viewBox="0 0 245 182"' in drawn
+    assert drawn.count("h25v25h-25z") == 27, "half of 54 squares"

@@ -72,6 +72,12 @@ def _serving(app: FastAPI, port: int = 0) -> Iterator[str]:
 
 
 @pytest.fixture
+def serve_app() -> Callable[..., AbstractContextManager[str]]:
+    """Give a context manager that serves an application and gives the address."""
+    return _serving
+
+
+@pytest.fixture
 def serving(folders: Folders) -> Callable[..., AbstractContextManager[str]]:
     """Give a context manager that serves these folders and gives the address."""
     folders.runtime.mkdir(exist_ok=True)
@@ -122,6 +128,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     faults: list[str] = []
 
     def make(url: str, *, width: int = 1280, height: int = 800, quiet: bool = True) -> Page:
+        site = "/".join(url.split("/")[:3])
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
         pages.append(page)
         if quiet:
@@ -129,7 +136,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on(
             "request",
-            lambda request: None if request.url.startswith((url, "blob:")) else faults.append(request.url),
+            lambda request: None if request.url.startswith((site, "blob:")) else faults.append(request.url),
         )
         page.goto(url, wait_until="domcontentloaded")
         return page

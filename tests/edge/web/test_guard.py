@@ -44,3 +44,28 @@ def test_pages_are_asked_for_again_so_that_an_update_shows(client: httpx.Client)
     assert first.headers["cache-control"] == "no-cache"
     again = client.get("/", headers={"if-none-match": first.headers["etag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 405),  # let through: no such route
+        ({"origin": "http://HOST", "sec-fetch-site": "same-origin"}, 405),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:1"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+    ],
+)
+def test_only_a_page_of_ours_or_no_browser_at_all_may_change_something(
+    client: httpx.Client, headers: dict[str, str], status: int
+) -> None:
+    told = {name: value.replace("HOST", client.base_url.netloc.decode()) for name, value in headers.items()}
+    assert client.post("/api/v1/health", headers=told).status_code == status
+
+
+def test_a_body_that_is_large_or_of_unknown_length_is_refused_before_it_is_read(client: httpx.Client) -> None:
+    assert client.post("/api/v1/calibration", content=b"x" * 20_000).status_code == 413
+    assert client.post("/api/v1/calibration", content=iter([b"x"])).status_code == 413
+    assert client.post("/api/v1/calibration", content=b"x").status_code == 403, "there is no key"

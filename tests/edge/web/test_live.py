@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.clock import SystemClock
 from edge.outbox.outbox import OutboxReader
+from edge.web.calibrator import Calibrator
 from edge.web.core_health import CoreHealth
 from edge.web.fake import FakeDevice
 from edge.web.live import Live, Viewer
@@ -157,6 +158,8 @@ def _state(folder: Path) -> WebState:
         alerts=OutboxReader(folder / "outbox.sqlite"),
         evidence_dir=folder,
         clock=clock,
+        calibrator=Calibrator(folder, folder),
+        key=lambda: None,
     )
 
 
