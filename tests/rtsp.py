@@ -16,7 +16,7 @@ PYTHON = "/usr/bin/python3"
 
 
 class RtspServer:
-    """Serves h264, h265, mjpeg and speech; asks for a login when a user is given."""
+    """Serves h264, h265, mjpeg, odd (no codec that others know) and speech; asks for a login when a user is given."""
 
     def __init__(self, user: str = "", password: str = "") -> None:
         self.port = free_port()

@@ -1,4 +1,4 @@
-"""A real RTSP server for tests, run by the system's Python: moving pictures as H.264, H.265 and Motion JPEG."""
+"""A real RTSP server for tests, run by the system's Python: moving pictures in usual codecs, and in an odd one."""
 
 import sys
 
@@ -16,6 +16,7 @@ STREAMS = {
     "h264": "x264enc tune=zerolatency key-int-max=20 speed-preset=ultrafast ! rtph264pay name=pay0 config-interval=1",
     "h265": "x265enc tune=zerolatency key-int-max=20 speed-preset=ultrafast ! rtph265pay name=pay0 config-interval=1",
     "mjpeg": "jpegenc ! rtpjpegpay name=pay0",
+    "odd": "rtpgstpay name=pay0",  # of GStreamer's own making
     "speech": None,
 }
 SPEECH = "( audiotestsrc is-live=true ! audioconvert ! alawenc ! rtppcmapay name=pay0 )"

@@ -58,6 +58,18 @@ def test_a_wrong_password_is_told_and_others_go_on(start: Callable[..., Applianc
         appliance.wait_for(lambda: appliance.camera("d").get("inspected", 0) > 3)
 
 
+def test_the_daemon_starts_whatever_is_wrong_with_a_camera_and_keeps_trying(start: Callable[..., Appliance]) -> None:
+    late, server = RtspServer(), RtspServer()
+    with server:
+        others = {"path": {"source": server.url("nowhere")}, "codec": {"source": server.url("odd")}}
+        appliance = start(late.url("h264"), others=others)
+        for name, said in (("c", "is it on?"), ("path", "mend the path"), ("codec", "H.264, H.265 or MJPEG")):
+            appliance.wait_for(lambda name=name: appliance.camera(name).get("state") == "failed")  # type: ignore[misc]
+            assert appliance.camera(name)["detail"].endswith(said)
+        with late:
+            appliance.wait_for(lambda: appliance.camera().get("inspected"))
+
+
 def test_the_clock_of_the_wall_may_jump_by_ten_years_and_nothing_changes(
     start: Callable[..., Appliance], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
 from dataclasses import replace
@@ -32,6 +33,8 @@ _PROTOCOLS = {
 """What FFmpeg may open on its own behalf, whatever the other side sends."""
 _FORMATS = "rtsp,mpjpeg,mpegts,h264,hevc,mov,matroska,flv"
 """Demuxers that read what comes and open nothing else, as playlists would."""
+_CODECS = "set the camera to H.264, H.265 or MJPEG"
+_ENCRYPTED = ("rtsps", "https")
 _CONNECT_S = 2.0
 _GRACE_S = 0.25
 """The device calls a camera stalled before we give it up: what resumes soon need not be opened again."""
@@ -53,11 +56,11 @@ class Stream:
     def __enter__(self) -> Self:
         self._reach()
         self._container = self._open()
-        videos = self._container.streams.video
-        if not videos:
-            self._container.close()
-            raise CameraError(f"{self._name}: there is no video in this stream: mend the path")
-        self._shots = self._decode(videos[0])
+        try:
+            self._shots = self._decode(self._video())
+        except CameraError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -113,6 +116,16 @@ class Stream:
         except av.FFmpegError as error:
             raise self._explain(error) from error
 
+    def _video(self) -> Any:
+        """Choose the stream that is read."""
+        streams = self._container.streams
+        readable = [stream for stream in streams.video if stream.codec_context is not None]
+        if readable:
+            return readable[0]
+        if all(stream.type == "audio" for stream in streams):
+            raise CameraError(f"{self._name}: there is no video in this stream: mend the path")
+        raise CameraError(f"{self._name}: its video can't be decoded: {_CODECS}")
+
     def _options(self) -> dict[str, str]:
         scheme = self._url.scheme
         options = {
@@ -124,7 +137,7 @@ class Stream:
         }
         if scheme.startswith("rtsp"):
             options["rtsp_transport"] = self._config.transport
-        if scheme in ("rtsps", "https"):
+        if scheme in _ENCRYPTED:
             authority = self._config.ca or ssl.get_default_verify_paths().cafile
             options |= {"tls_verify": "1"} | ({"ca_file": str(authority)} if authority else {})
         return options
@@ -161,7 +174,12 @@ class Stream:
             case av.error.InvalidDataError():
                 return CameraError(
                     f"{self._name}: no video came within {self._config.first_frame_s:.0f} s that can be decoded: "
-                    "set the camera to H.264, H.265 or MJPEG, or raise first_frame_s"
+                    f"{_CODECS}, or raise first_frame_s"
+                )
+            case OSError(errno=errno.EIO) if self._url.scheme in _ENCRYPTED:
+                return CameraError(
+                    f"{self._name}: no encrypted connection: does the camera speak {self._url.scheme}, and is its "
+                    "certificate's authority known or named by ca?"
                 )
             case _:
                 reason = getattr(error, "strerror", None) or type(error).__name__

@@ -83,6 +83,13 @@ def test_a_wrong_path_and_a_stream_without_video_are_one_helpful_line(server: Rt
         make(server.url("speech")).__enter__()
 
 
+def test_what_can_not_be_decoded_and_what_is_not_encrypted_is_one_helpful_line(server: RtspServer) -> None:
+    with pytest.raises(CameraError, match=r"/odd: its video can't be decoded: set the camera to H.264, H.265 or MJPEG"):
+        make(server.url("odd")).__enter__()
+    with pytest.raises(CameraError, match="no encrypted connection: does the camera speak rtsps"):
+        make(server.url("h264").replace("rtsp:", "rtsps:")).__enter__()
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.brokers import Mosquitto, free_port
+from tests.rtsp import RtspServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,3 +103,33 @@ def test_sinks_are_tried_and_those_the_daemon_itself_serves_only_looked_at(
     assert "refused" in rows["sink erp"]["detail"]
     assert rows["sink plc"]["ok"]
     assert "has no password" in rows["sink scada"]["detail"]
+
+
+def test_a_wrong_password_path_port_or_codec_is_told_in_one_line_with_what_to_do(
+    tmp_path: Path, scripted_bundle: Path
+) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text("s3cret", encoding="utf-8")
+    wrong.write_text("letmein", encoding="utf-8")
+    base = config(scripted_bundle, "synthetic:plain", free_port())
+    del base["mqtt"]
+    with RtspServer("viewer", "s3cret") as server:
+        login = {"first_frame_s": 20, "username": "viewer", "password_file": str(right)}
+        base["cameras"] = {
+            "right": {"source": server.url("mjpeg"), **login},
+            "password": {"source": server.url("mjpeg"), **login, "password_file": str(wrong)},
+            "file": {"source": server.url("mjpeg"), **login, "password_file": str(tmp_path / "none")},
+            "path": {"source": server.url("nowhere"), **login},
+            "codec": {"source": server.url("odd"), **login},
+            "port": {"source": f"rtsp://127.0.0.1:{free_port()}/mjpeg", **login},
+        }
+        code, rows = check(tmp_path, base)
+    told = {name: rows[f"camera {name}"]["detail"] for name in base["cameras"]}
+    assert code == 1
+    assert told["right"].endswith("/mjpeg: 320x240 mjpeg")
+    assert told["password"].endswith("user name or password is wrong: mend username and password_file")
+    assert told["file"].endswith("none: No such file or directory: give a file that this user may read")
+    assert told["path"].endswith("the camera has no stream of this name: mend the path")
+    assert told["codec"].endswith("its video can't be decoded: set the camera to H.264, H.265 or MJPEG")
+    assert told["port"].endswith("refuses: is this the camera, and is it on?")
+    assert not any("\n" in line or "letmein" in line or "s3cret" in line for line in told.values())
