@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from edge import strict_yaml
 from edge.camera_config import CameraConfig, PictureConfig, Seconds
 from edge.errors import ConfigError
+from edge.evidence_config import EvidenceKind, RetentionConfig
 from edge.sink_config import SinkConfig, SparkplugConfig
 from edge.strict_yaml import Strict
 from edge.topics import RESERVED, Verb
@@ -140,10 +141,26 @@ class StorageConfig(Strict):
 
     state_dir: Path = Path("/var/lib/edgeloupe")
     runtime_dir: Path = Path("/run/edgeloupe")
+    evidence: tuple[EvidenceKind, ...] = Field(default=("picture",), description="what is kept behind alerts")
     evidence_mb: Annotated[int, Field(ge=1)] = 2000
+    evidence_low_mb: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="once evidence_mb are exceeded, deleting goes on down to this; unset: nine tenths"
+    )
+    retention: dict[Slug, RetentionConfig] = Field(default={}, description="by class of the model")
     replay_days: Annotated[float, Field(gt=0)] = Field(default=30.0, description="delivered alerts are kept this long")
     replay_mb: Annotated[int, Field(ge=1)] = Field(default=1024, description="and at most so much of them")
     ballast_mb: Annotated[int, Field(ge=0)] = Field(default=4, description="space held back for alerts on a full disk")
+
+    @property
+    def evidence_low_bytes(self) -> int:
+        """Down to which evidence is deleted."""
+        return (self.evidence_mb << 20) * 9 // 10 if self.evidence_low_mb is None else self.evidence_low_mb << 20
+
+    @model_validator(mode="after")
+    def _low_is_below(self) -> StorageConfig:
+        if self.evidence_low_bytes > self.evidence_mb << 20:
+            raise ValueError("evidence_low_mb must not be above evidence_mb")
+        return self
 
 
 class WebConfig(Strict):

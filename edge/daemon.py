@@ -18,7 +18,7 @@ from edge.capture.watch import CameraWatch
 from edge.child import collect_rarely, signals_call
 from edge.clock import SystemClock
 from edge.errors import ConfigError, OutboxDamagedError, OutboxError
-from edge.evidence import EvidenceStore
+from edge.evidence.store import EvidenceStore
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.inspection import Verdict
 from edge.notify import notify, watchdog_interval_s
@@ -72,7 +72,7 @@ class Daemon:
         self._stopping = threading.Event()
         storage = config.storage
         self._outbox_path = storage.state_dir / "outbox.sqlite"
-        self._evidence = EvidenceStore(storage.state_dir / "evidence")
+        self._evidence = EvidenceStore(storage.state_dir / "evidence", storage.retention)
         self._evidence_bytes = 0
         self._core: Connection | None = None  # our end towards the worker
         self._worker_beat = 0.0
@@ -150,7 +150,8 @@ class Daemon:
         """Delete what is older or larger than agreed; a failing disk is told, and tried again."""
         storage = self._config.storage
         try:
-            self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20)
+            self._evidence.expire(self._clock.wall_s())
+            self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20, storage.evidence_low_bytes)
             taken = Places(self._outbox_path).hindmost(self._couriers)
             if self._config.mqtt is None:  # nobody acknowledges: it is enough that every sink has them
                 told = self._outbox.pending(MOST_AT_ONCE * 100)
@@ -222,6 +223,10 @@ class Daemon:
             case "failed":
                 self._health.model, self._health.model_detail = None, message["detail"]
                 log.error("%s", message["detail"])
+            case "beat":
+                self._health.evidence_lost += message["evidence_lost"]
+            case "image" if self._sink:
+                self._sink.set_image(message["camera"], message["image"])
             case "inspected":
                 camera, result = message["camera"], message["result"]
                 self._health.cameras[camera].count(result, message["dropped"], now)
@@ -230,8 +235,6 @@ class Daemon:
                     self._sink.set_verdict(camera, result["result_evaluation"])
                     if self._config.mqtt is not None and self._config.mqtt.publish_results:
                         self._sink.publish_result(camera, result)
-                    if message["image"]:
-                        self._sink.set_image(camera, message["image"])
                 for courier in self._couriers.values():
                     courier.pass_on(camera, result)
 

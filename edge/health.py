@@ -183,6 +183,7 @@ class DeviceHealth:
         self.model: dict[str, Any] | None = None
         self.model_detail = "starting"
         self.storage_detail = ""  # why alerts can't be committed
+        self.evidence_lost = 0  # alerts whose files were not kept, since the start
         self._device = device
         self._state_dir = state_dir
         self._clock = clock
@@ -229,6 +230,7 @@ class DeviceHealth:
             "storage": {
                 "free_bytes": free,
                 "evidence_bytes": evidence_bytes,
+                "evidence_lost": self.evidence_lost,
                 "detail": self.storage_detail or ("nearly full" if free < _LOW_DISK_BYTES else ""),
             },
             "processes": {

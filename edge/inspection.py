@@ -67,5 +67,7 @@ class Event:
     alert_id: str  # the same from new to end
     type: EventType
     inspection: Inspection
-    evidence: str | None = None  # picture file, relative to the evidence folder
+    evidence: str | None = None  # picture file, relative to the evidence folder; it follows within moments
+    mask: str | None = None  # index PNG of the frame's size, likewise
+    overlay: str | None = None  # picture with the regions drawn in, likewise
     clip: str | None = None  # video of the seconds around it, written when they have passed

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import Config
-    from edge.evidence import EvidenceStore
+    from edge.evidence.store import EvidenceStore
     from edge.mqtt.command import Order
     from edge.supervise import Supervised
 

@@ -125,6 +125,8 @@ def alert(event: Event, rests_on: Mapping[str, Any]) -> dict[str, Any]:
         "type": event.type,
         "alert_id": event.alert_id,
         "evidence": event.evidence,
+        "mask": event.mask,
+        "overlay": event.overlay,
         "clip": event.clip,
     }
 

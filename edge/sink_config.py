@@ -198,6 +198,7 @@ class S3Config(_WithSecret):
     )
     region: str = "us-east-1"
     access_key_id: str | None = Field(default=None, description="the secret is its secret access key")
+    clips: bool = Field(default=False, description="videos, too: alerts wait until theirs is there")
 
     @field_validator("prefix")
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +19,15 @@ from edge.capture.capture import frame_slot
 from edge.capture.clip import ClipWishes
 from edge.child import become_child
 from edge.clock import SystemClock
-from edge.draw import thumbnail
 from edge.errors import EdgeloupeError
-from edge.evidence import EvidenceStore
+from edge.evidence.retention import name_of
+from edge.evidence.store import EvidenceStore, place
+from edge.evidence.writer import EvidenceWriter, Job
 from edge.fitness.picture_check import PictureCheck
 from edge.frame import Frame
 from edge.inspect import Inspector
 from edge.lanes import Lanes
-from edge.pictures.image import bgr, unpack
+from edge.pictures.image import unpack
 from edge.pictures.preview import Preview
 from edge.segment import open_segmenter
 from edge.selftest import calibration_look, selftest
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from edge.camera_config import CameraConfig
     from edge.clock import Clock
     from edge.config import Config, RuleConfig
+    from edge.evidence_config import EvidenceKind
     from edge.inspection import Event
     from edge.lanes import Told
     from edge.segment import Sees
@@ -57,8 +61,8 @@ _BEAT_S = 0.25
 def run_worker(config: Config, core: Connection) -> None:
     """Be the inspection process: load the model, prove it on its probe pictures, inspect until killed.
 
-    Sends the core dictionaries: `{"kind": "loading" | "ready" | "beat" | "failed"}` and
-    `{"kind": "inspected", "camera", "result", "alerts", "dropped", "image"}`.
+    Sends the core dictionaries: `{"kind": "loading" | "ready" | "failed"}`, `{"kind": "beat", "evidence_lost"}`,
+    `{"kind": "inspected", "camera", "result", "alerts", "dropped"}` and `{"kind": "image", "camera", "image"}`.
     """
     become_child("edgeloupe worker")
     cv2.setNumThreads(1)
@@ -104,23 +108,51 @@ def _inspect_for_ever(
     looks: Mapping[str, Sees],
     count: int,
 ) -> None:
-    clock = SystemClock()
-    stations = {
-        name: Station(name=name, config=config, context=context, colours=colours, segmenter=looks[name], clock=clock)
-        for name in config.cameras
-    }
-    beaten = clock.monotonic_s()
-    idle_s = _REST_S if all(c.trigger.kind == "interval" for c in config.cameras.values()) else _IDLE_S
-    bell = Bell(inspection_bell(config.storage.runtime_dir))
-    lanes = Lanes(stations, {name: camera.priority for name, camera in config.cameras.items()}, count, core, bell)
-    while True:
-        if clock.monotonic_s() - beaten > _BEAT_S:
-            beaten = clock.monotonic_s()
-            core.send({"kind": "beat"})
-        if not lanes.turn():
-            for station in stations.values():
-                station.rest()
-            lanes.rest(idle_s)
+    clock, line, stopping = SystemClock(), Line(core), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())  # so that pictures that wait are still written
+    store = EvidenceStore(config.storage.state_dir / "evidence")
+    with EvidenceWriter(store, config.storage.evidence, show=line.show) as writer:
+        stations = {
+            name: Station(
+                name=name,
+                config=config,
+                context=context,
+                colours=colours,
+                segmenter=looks[name],
+                clock=clock,
+                evidence=writer,
+            )
+            for name in config.cameras
+        }
+        beaten = clock.monotonic_s()
+        idle_s = _REST_S if all(c.trigger.kind == "interval" for c in config.cameras.values()) else _IDLE_S
+        bell = Bell(inspection_bell(config.storage.runtime_dir))
+        lanes = Lanes(stations, {name: camera.priority for name, camera in config.cameras.items()}, count, line, bell)
+        while not stopping.is_set():
+            if clock.monotonic_s() - beaten > _BEAT_S:
+                beaten = clock.monotonic_s()
+                line.send({"kind": "beat", "evidence_lost": writer.take_lost()})
+            if not lanes.turn():
+                for station in stations.values():
+                    station.rest()
+                lanes.rest(idle_s)
+
+
+class Line:
+    """The way to the core, for several threads."""
+
+    def __init__(self, core: Connection) -> None:
+        self._core = core
+        self._lock = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Pass one message on; may wait. Raises BrokenPipeError when nobody is there."""
+        with self._lock:
+            self._core.send(message)
+
+    def show(self, camera: str, image: bytes) -> None:
+        """Pass the picture behind an alert on, small, as JPEG."""
+        self.send({"kind": "image", "camera": camera, "image": image})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,12 +181,12 @@ class Station:
     colours: list[Any]
     segmenter: Sees
     clock: Clock
+    evidence: EvidenceWriter
     _frames: Slot = field(init=False)
     _took: Bell = field(init=False)
     _preview: Preview = field(init=False)
     _inspector: Inspector = field(init=False)
     _alerts: AlertLife = field(init=False)
-    _evidence: EvidenceStore = field(init=False)
     _last: int = field(init=False)
     _next: Snapshot | None = field(init=False, default=None)  # looked at already, not taken yet
     _slow: bool = field(init=False, default=False)  # the camera came round before the last picture was inspected
@@ -176,7 +208,6 @@ class Station:
         self._thresholds = Thresholds(runtime_dir)
         self._inspector = self._judge_by(config.rules)
         self._alerts = AlertLife(config.alerts, per_part=config.cameras[self.name].alert_per == "part")
-        self._evidence = EvidenceStore(config.storage.state_dir / "evidence")
         self._burst = Burst(config.cameras[self.name].pick)
         self._clips = ClipWishes(config.cameras[self.name].clip, runtime_dir, self.name)
 
@@ -245,12 +276,19 @@ class Station:
         return Inspector(self.segmenter, self.context.labels, rules, self._check, self.clock)
 
     def _tell(self, core: Told, seen: Seen, taken: Taken) -> dict[str, Any]:
-        events = self._alerts.step(seen.inspection, self.clock.monotonic_s())
-        begins = any(event.type == "new" for event in events)
-        if any(event.type != "end" for event in events):
-            events = self._keep_picture(events, taken.frame.captured_mono_s, seen, begins=begins)
-        shown = begins and self.config.mqtt is not None and self.config.mqtt.publish_images
-        result = payload.result(seen.inspection, taken.context)
+        """Tell the core first, and have evidence written behind it."""
+        told = seen.inspection
+        events = self._alerts.step(told, self.clock.monotonic_s())
+        steps = [event.type for event in events if event.type != "end"]
+        files: Mapping[EvidenceKind, str] | None = None
+        if steps:
+            labels = (region.label for region in told.regions if region.label in self.context.thresholds)
+            stem = place(told.captured_at, self.name, name_of(told.result_id, steps[0], labels))
+            files = self.evidence.promise(stem, masked=seen.mask is not None)
+            begins = files is not None and "new" in steps
+            clip = self._clips.ask(stem, taken.frame.captured_mono_s) if begins else None
+            events = [_naming(event, files or {}, clip) for event in events]
+        result = payload.result(told, taken.context)
         core.send(
             {
                 "kind": "inspected",
@@ -258,16 +296,27 @@ class Station:
                 "result": result,
                 "alerts": [payload.alert(event, result) for event in events],
                 "dropped": self._dropped,
-                "image": thumbnail(bgr(seen.picture), seen.inspection) if shown else None,
             }
         )
+        shown = "new" in steps and self.config.mqtt is not None and self.config.mqtt.publish_images
+        if files or shown:
+            self._keep(files or {}, seen, taken, shown=shown)
         return result
 
-    def _keep_picture(self, events: list[Event], captured_mono_s: float, seen: Seen, *, begins: bool) -> list[Event]:
-        told = seen.inspection
-        kept = self._evidence.save(seen.picture, told.captured_at, self.name, told.result_id)
-        clip = self._clips.ask(kept, captured_mono_s) if begins else None
-        return [replace(event, evidence=kept, clip=clip) for event in events]
+    def _keep(self, files: Mapping[EvidenceKind, str], seen: Seen, taken: Taken, *, shown: bool) -> None:
+        ours = taken.copied or seen.picture is not taken.frame.picture  # a burst's picture was copied as it was held
+        picture = seen.picture if ours else seen.picture.copy()
+        if ours or taken.intact:
+            job = Job(files=files, picture=picture, mask=seen.mask, inspection=seen.inspection, shown=shown)
+            self.evidence.keep(job)
+        else:
+            self.evidence.lose()
+
+
+def _naming(event: Event, files: Mapping[EvidenceKind, str], clip: str | None) -> Event:
+    return replace(
+        event, evidence=files.get("picture"), mask=files.get("mask"), overlay=files.get("overlay"), clip=clip
+    )
 
 
 def _frame(camera: str, snapshot: Snapshot) -> Frame:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 RECIPE = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PLACES = {"cameras": "NAME", "operators": "NAME", "rules": "CLASS", "sinks": "NAME"}
+PLACES = {"cameras": "NAME", "operators": "NAME", "retention": "CLASS", "rules": "CLASS", "sinks": "NAME"}
 
 
 def settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:

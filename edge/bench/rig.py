@@ -19,6 +19,8 @@ from edge.child import collect_rarely
 from edge.clock import SystemClock
 from edge.config import RuleConfig
 from edge.errors import BrokerError, EdgeloupeError
+from edge.evidence.store import EvidenceStore
+from edge.evidence.writer import EvidenceWriter
 from edge.outbox.outbox import Outbox
 from edge.pictures.image import pack
 from edge.pictures.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, view_slot
@@ -206,5 +208,6 @@ def open_rig(site: Site, segmenter: Segmenter, objects: int) -> Iterator[Rig]:
             colours=[one.colour for one in manifest.classes],
             segmenter=Painted(segmenter, manifest.focus_id, objects),
             clock=SystemClock(),
+            evidence=EvidenceWriter(EvidenceStore(site.disk), (), show=lambda *_: None),  # no event asks for any
         )
         yield Rig(station, stack.enter_context(Core(config)), frames, segmenter)

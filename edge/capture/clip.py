@@ -106,11 +106,11 @@ class ClipWishes:
         self._slot = Slot(clip_slot(runtime_dir, camera)) if self._wanted else None
         self._wishes: list[tuple[str, float]] = []
 
-    def ask(self, evidence: str | None, at_mono_s: float) -> str | None:
-        """Ask for the clip around a moment; give its path beside the evidence picture's, None when none is kept."""
-        if self._slot is None or evidence is None:
+    def ask(self, stem: str, at_mono_s: float) -> str | None:
+        """Ask for the clip around a moment; give its path, that of the evidence with another suffix, if one is kept."""
+        if self._slot is None:
             return None
-        path = evidence.rsplit(".", 1)[0] + ".mp4"
+        path = f"{stem}.mp4"
         self._wishes = [*self._wishes, (path, at_mono_s)][-_MOST_WAITING:]
         self._slot.write({"wishes": self._wishes}, {})
         return path

@@ -67,7 +67,7 @@ def write_video(kept: Sequence[Kept], path: Path) -> None:
         raise CameraError("clip: PyAV is not installed: pip install 'edgeloupe[streams]'") from error
     if not kept:
         raise CameraError("clip: no encoded picture was kept: is the camera giving any?")
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(f"{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with av.open(str(partial), "w", format="mp4") as container:

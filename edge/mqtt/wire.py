@@ -119,7 +119,11 @@ class Alert(Result):
     seq: Seq
     type: Literal["new", "update", "end"]
     alert_id: str
-    evidence: str | None = Field(description="picture file, relative to the evidence folder")
+    evidence: str | None = Field(
+        description="picture file, relative to the evidence folder; it follows within 5 s, or never after a failure"
+    )
+    mask: str | None = Field(default=None, description="class map of the picture's size as index PNG, likewise")
+    overlay: str | None = Field(default=None, description="the picture with its regions drawn in, likewise")
     clip: str | None = Field(description="video of the seconds around it, likewise; written when they have passed")
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.clock import Clock
-    from edge.evidence import EvidenceStore
+    from edge.evidence.store import EvidenceStore
     from edge.outbox.outbox import Outbox, Stored
 
 log = logging.getLogger(__name__)

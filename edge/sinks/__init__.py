@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, Self
 
 from edge.errors import ConfigError
+from edge.evidence.arrival import Arrival
 from edge.mqtt.link import Backoff
 from edge.outputs.courier import Courier, Peer, SinkStatus
 
@@ -60,6 +61,7 @@ class Site:
     state_dir: Path
     clock: Clock
     mqtt: MqttConfig | None = None
+    clip_s: float = 0.0  # the most that any camera's clip goes on after its alert
 
     @classmethod
     def of(cls, config: Config, clock: Clock) -> Self:
@@ -70,12 +72,17 @@ class Site:
             state_dir=config.storage.state_dir,
             clock=clock,
             mqtt=config.mqtt,
+            clip_s=max(camera.clip.after_s for camera in config.cameras.values()),
         )
 
     @property
     def evidence(self) -> Path:
         """The folder of pictures; an alert's `evidence` is relative to it."""
         return self.state_dir / "evidence"
+
+    def arrival(self, *, clips: bool = False) -> Arrival:
+        """Give what knows when evidence is there, and which files are wanted."""
+        return Arrival(self.evidence, self.clock, self.clip_s if clips else None)
 
 
 def create(name: str, config: SinkConfig, site: Site, backoff: Backoff = _BACKOFF) -> Courier:

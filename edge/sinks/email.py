@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from edge.errors import ConfigError, RefusedError, SinkError
+from edge.evidence.arrival import COMES_WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,9 @@ class Email:
         self._password = password
         self._site = site
         self._port = config.port or (465 if config.tls == "implicit" else 587)
+        self._arrival = site.arrival()
         self._next_s = 0.0
+        self._held_since_s: float | None = None  # a mail that waits for pictures
 
     def __enter__(self) -> Self:
         with contextlib.closing(self._connect()) as server, contextlib.suppress(smtplib.SMTPException, OSError):
@@ -54,11 +57,13 @@ class Email:
         return f"{self._config.host}:{self._port}"
 
     def turn(self, desk: Desk) -> float:
-        wait_s = self._next_s - self._site.clock.monotonic_s()
-        if wait_s > 0:
-            return wait_s
+        now_s = self._site.clock.monotonic_s()
+        if now_s < self._next_s:
+            return self._next_s - now_s
         alerts = desk.alerts(_AT_ONCE)
         begun = [alert for alert in alerts if alert.type in ("new", "summary")]
+        if wait_s := self._awaits(begun, now_s):
+            return wait_s
         if begun:
             try:
                 self._send(self._write(begun, self._config.pictures))
@@ -67,6 +72,19 @@ class Email:
             self._next_s = self._site.clock.monotonic_s() + self._config.every_s
         desk.take(*alerts)
         return 0.0 if alerts else self._config.every_s
+
+    def _awaits(self, begun: Sequence[Stored], now_s: float) -> float:
+        """Say for how long to wait for pictures that are on their way, in all no longer than one of them may take."""
+        wait_s = max((self._arrival.wait_s(alert) for alert in self._shown(begun)), default=0.0)
+        if self._held_since_s is None:
+            self._held_since_s = now_s
+        if not wait_s or now_s > self._held_since_s + COMES_WITHIN_S:
+            self._held_since_s = None
+            return 0.0
+        return wait_s
+
+    def _shown(self, begun: Sequence[Stored]) -> Sequence[Stored]:
+        return begun[-self._config.pictures :] if self._config.pictures else ()
 
     def _send(self, mail: EmailMessage) -> None:
         server = self._connect()

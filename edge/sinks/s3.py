@@ -1,4 +1,4 @@
-"""S3: each alert's picture and the alert itself as objects in a bucket, of AWS or of any storage that speaks S3."""
+"""S3: each alert's files and the alert itself as objects in a bucket, of AWS or of any storage that speaks S3."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ def create(name: str, config: S3Config, site: Site) -> S3:
 class S3:
     """A bucket. Objects are written whole or not at all, and under the same name again when an upload is repeated.
 
-    `evidence/YYYY-MM-DD/HH/CAMERA/NAME.jpg` comes first, then `alerts/EPOCH/SEQ.json`, which names it: whoever finds
-    an alert finds its picture. A picture that was deleted on the device meanwhile is missing.
+    `evidence/YYYY-MM-DD/HH/CAMERA/NAME.jpg` and what else the alert names come first, then `alerts/EPOCH/SEQ.json`:
+    whoever finds an alert finds its files. What was deleted on the device meanwhile, or never written, is missing.
     """
 
     def __init__(self, config: S3Config, secret: str | None, site: Site) -> None:
         self._config = config
-        self._site = site
+        self._root = site.evidence
+        self._arrival = site.arrival(clips=config.clips)
         options: dict[str, Any] = {"region": config.region, "virtual_hosted_style_request": config.endpoint is None}
         if config.endpoint is not None:
             options["endpoint"] = config.endpoint
@@ -65,6 +66,8 @@ class S3:
     def turn(self, desk: Desk) -> float:
         alerts = desk.alerts(_AT_ONCE)
         for alert in alerts:
+            if wait_s := self._arrival.wait_s(alert):
+                return wait_s
             try:
                 self._upload(alert)
             except BaseError as error:
@@ -73,14 +76,12 @@ class S3:
         return 0.0 if alerts else _IDLE_S
 
     def _upload(self, alert: Stored) -> None:
-        evidence = alert.fields().get("evidence")
-        if isinstance(evidence, str):
+        for path in self._arrival.files(alert.fields()):
             try:
-                picture = (self._site.evidence / evidence).read_bytes()
+                data = (self._root / path).read_bytes()
             except OSError:
-                picture = None  # made room for newer ones
-            if picture is not None:
-                obstore.put(self._store, f"{self._config.prefix}evidence/{evidence}", picture)
+                continue  # made room for newer ones
+            obstore.put(self._store, f"{self._config.prefix}evidence/{path}", data)
         name = f"{self._config.prefix}alerts/{alert.epoch}/{alert.seq:012d}.json"
         obstore.put(self._store, name, alert.message.encode())
 

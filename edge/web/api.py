@@ -110,15 +110,14 @@ def alerts(
 
 @api.get("/evidence/{path:path}", response_class=Response)
 def evidence(path: str, state: State, width: Literal["160", "320", "640"] | None = None) -> Response:
-    """Give the picture behind an alert, whole or at most `width` pixels wide."""
-    file = evidence_files.find(state.evidence_dir, path)
+    """Give a file behind an alert; of a picture, a small one at most `width` pixels wide."""
+    file = evidence_files.find_soon(state.evidence_dir, path, state.clock.wall_s())
     small = evidence_files.thumbnail(file, int(width)) if file and width else None
     if file is None or (width and small is None):
-        raise HTTPException(404, f"evidence {path}: no such picture; the oldest are deleted when space runs out")
+        raise HTTPException(404, f"evidence {path}: no such file; old ones are deleted when space runs out")
     if small:
         return Response(small, headers=_FOR_EVER, media_type="image/jpeg")
-    media_type = "video/mp4" if file and file.suffix == ".mp4" else "image/jpeg"
-    return FileResponse(file, headers=_FOR_EVER, media_type=media_type)
+    return FileResponse(file, headers=_FOR_EVER, media_type=evidence_files.MEDIA_TYPES[file.suffix])
 
 
 @api.get("/stream", response_class=StreamingResponse)

@@ -14,7 +14,8 @@ from edge import payload
 from edge.clock import SystemClock
 from edge.config import RuleConfig
 from edge.decide import decide
-from edge.evidence import EvidenceStore
+from edge.evidence.store import SUFFIXES, EvidenceStore, place
+from edge.evidence.writer import content
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.inspection import Event, Inspection, Timings
 from edge.mask import Mask
@@ -97,11 +98,12 @@ class FakeDevice:
             self._frame += 1
             drawn = draw(self._frame, lesions)
             result, inspection = self._inspect(camera, drawn, 0.02)
-        kept = self._evidence.save(drawn.picture, inspection.captured_at, camera, inspection.result_id)
+        stem = place(inspection.captured_at, camera, inspection.result_id)
+        for kind, suffix in SUFFIXES.items():
+            self._evidence.write(stem + suffix, content(kind, drawn.picture, drawn.mask, inspection))
+        files = {"evidence": f"{stem}.jpg", "mask": f"{stem}.mask.png", "overlay": f"{stem}.overlay.jpg"}
         alert_id = str(uuid.uuid4())
-        events = [
-            Event(alert_id=alert_id, type=kind, inspection=inspection, evidence=kept) for kind in kinds or ("new",)
-        ]
+        events = [Event(alert_id=alert_id, type=step, inspection=inspection, **files) for step in kinds or ("new",)]
         return self._outbox.commit([payload.alert(event, result) for event in events])
 
     def tell(self, *, age_s: float = 0.0) -> None:

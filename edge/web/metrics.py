@@ -80,12 +80,14 @@ def _device(told: Told) -> list[Metric]:
     free.add(part["storage"].get("free_bytes"))
     evidence = Metric("storage_evidence_bytes", "gauge", "Space taken by evidence pictures.")
     evidence.add(part["storage"].get("evidence_bytes"))
+    lost = Metric("storage_evidence_lost_total", "counter", "Alerts whose evidence was not kept, since the start.")
+    lost.add(part["storage"].get("evidence_lost"))
     memory = Metric("process_resident_memory_bytes", "gauge", "Memory held, by process.")
     for name, process in part["processes"].items():
         memory.add(process.get("rss_bytes"), process=name)
     heat = Metric("cpu_temperature_celsius", "gauge", "The hottest thermal zone.")
     heat.add(document.get("cpu_temperature_c"))
-    return [ready, start, model, connected, published, pending, last, free, evidence, memory, heat]
+    return [ready, start, model, connected, published, pending, last, free, evidence, lost, memory, heat]
 
 
 def _sinks(sinks: Mapping[str, Mapping[str, Any]]) -> list[Metric]:

@@ -21,7 +21,7 @@ import pytest
 from edge.camera_state import state_slot
 from edge.slot import Slot
 from tests.appliance import Appliance, children, draw_parts, runs
-from tests.brokers import free_port
+from tests.brokers import free_port, until
 from tests.peers import HttpServer
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_every_part_of_a_folder_is_inspected_and_every_defect_is_committed(start
     alerts = appliance.alerts()
     assert [alert["type"] for alert in alerts] == ["new", "end"] * 10
     assert [alert["seq"] for alert in alerts] == list(range(1, 21))
-    assert all((appliance.folder / "state" / "evidence" / alert["evidence"]).is_file() for alert in alerts)
+    until(lambda: all((appliance.folder / "state" / "evidence" / alert["evidence"]).is_file() for alert in alerts))
     assert appliance.stop() == 0
 
 

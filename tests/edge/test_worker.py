@@ -16,12 +16,16 @@ from edge.capture.capture import frame_slot
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
+from edge.evidence.store import EvidenceStore
+from edge.evidence.writer import EvidenceWriter
+from edge.frame import read_picture
 from edge.lanes import Lanes
 from edge.pictures.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.runtimes import scripted
 from edge.segment import Segmenter
 from edge.slot import Slot
 from edge.worker import Station, Taken
+from tests.brokers import until
 from tests.soak import frames
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from edge.mask import Plane
 
 PICTURE = np.full((120, 160, 3), 128, np.uint8)
+RED = np.full((120, 160, 3), (0, 0, 255), np.uint8)
 
 
 class Network:
@@ -83,10 +88,17 @@ class Place:
             Slot.create(taken_slot(folder, name), TAKEN_CAPACITY).close()
             Slot.create(clip_slot(folder, name), CLIP_CAPACITY).close()
         context = payload.Context.of(open_bundle(bundle), None, device="d", rules=self.config.rules)
+        self.writer = EvidenceWriter(EvidenceStore(folder / "evidence"), ("picture",), show=lambda *_: None)
         segmenter = Segmenter(Network(bundle, meanwhile), width=160, height=120)
         self.stations = {
             name: Station(
-                name=name, config=self.config, context=context, colours=[], segmenter=segmenter, clock=SystemClock()
+                name=name,
+                config=self.config,
+                context=context,
+                colours=[],
+                segmenter=segmenter,
+                clock=SystemClock(),
+                evidence=self.writer,
             )
             for name in cameras
         }
@@ -116,6 +128,19 @@ def test_every_camera_with_a_picture_gets_its_turn(tmp_path: Path, scripted_bund
         assert lanes.turn()
     assert len(place.core.told) == 30
     assert all(place.core.frames(camera) for camera in place.slots)
+
+
+def test_an_alert_is_told_before_its_picture_is_written_and_names_it(tmp_path: Path, scripted_bundle: Path) -> None:
+    place = Place(tmp_path, scripted_bundle, nothing, a={"alert_per": "part"})
+    place.show("a", RED)
+    assert place.lanes(1).turn()
+    new, _ = place.core.told[0]["alerts"]
+    path = tmp_path / "evidence" / new["evidence"]
+    assert path.name == f"{new['result_id']}~new~spot.jpg"
+    assert not path.exists()
+    with place.writer:
+        until(path.is_file)
+    assert np.abs(read_picture(path).astype(int) - RED).mean() < 3
 
 
 def test_without_a_picture_there_is_nothing_to_do(tmp_path: Path, scripted_bundle: Path) -> None:

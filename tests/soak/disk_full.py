@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from edge.clock import FakeClock
 from edge.errors import OutboxError
-from edge.evidence import EvidenceStore
+from edge.evidence.store import EvidenceStore
 from edge.outbox.fold import squeeze
 from edge.outbox.outbox import Outbox
 from edge.outbox.room import Room

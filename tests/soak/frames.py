@@ -20,7 +20,7 @@ from edge.capture.capture import frame_slot
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
-from edge.evidence import EvidenceStore
+from edge.evidence.store import EvidenceStore
 from edge.outbox.outbox import Outbox
 from edge.pictures.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.slot import Slot

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
-from edge.evidence import EvidenceStore
+from edge.evidence.store import EvidenceStore
 from edge.outbox.outbox import Outbox, OutboxDrain
 from edge.outbox.room import Room
 folder, damage = Path(sys.argv[1]), sys.argv[2] == "damage"

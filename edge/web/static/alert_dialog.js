@@ -43,7 +43,7 @@ export class AlertDialog {
     this.#picture = picture;
     this.#map = picture && regionMap(full.regions, ...sizeOf(picture));
     byId("evidence-empty").hidden = Boolean(picture);
-    byId("evidence-empty").textContent = life.best.evidence ? "The picture was deleted to make room for newer ones." : "No picture was kept.";
+    byId("evidence-empty").textContent = pathOf(life.best) ? "The picture was deleted to make room, or never written: the power went." : "No picture was kept.";
     this.#describe();
     this.#draw();
   }
@@ -71,7 +71,14 @@ export class AlertDialog {
     ];
     byId("facts").replaceChildren(...facts.map(([name, value]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value }))));
     const clip = first.clip ?? best.clip;
-    if (clip) byId("facts").append(element("div", {}, element("dt", { text: "Video" }), element("dd", {}, element("a", { href: `api/v1/evidence/${encodePath(clip)}`, download: true, text: "the seconds around it (MP4)" }))));
+    const files = [
+      ["Video", clip, "the seconds around it (MP4)"],
+      ["Mask", best.mask, "class of every pixel (PNG)"],
+      ["Overlay", best.overlay, "regions drawn in (JPEG)"],
+    ];
+    for (const [name, path, text] of files) {
+      if (path) byId("facts").append(element("div", {}, element("dt", { text: name }), element("dd", {}, element("a", { href: `api/v1/evidence/${encodePath(path)}`, download: true, text }))));
+    }
     byId("regions").replaceChildren(...message.regions.map((region, i) => this.#regionRow(region, i + 1)));
     const list = this.#alerts().list;
     const place = list.findIndex((one) => one.id === this.#life.id);
@@ -123,8 +130,10 @@ async function fetchFull(message) {
   return full?.seq === message.seq && full.epoch === message.epoch ? full : { ...message, regions: [] };
 }
 
+const pathOf = (message) => message.evidence ?? message.overlay;
+
 async function fetchPicture(message) {
-  if (!message.evidence) return null;
-  const response = await fetch(`api/v1/evidence/${encodePath(message.evidence)}`);
+  if (!pathOf(message)) return null;
+  const response = await fetch(`api/v1/evidence/${encodePath(pathOf(message))}`);
   return response.ok ? createImageBitmap(await response.blob()) : null;
 }

@@ -56,6 +56,17 @@ def test_alerts_that_began_make_one_mail_with_their_pictures(plant: Plant, inbox
     assert mail["X-Edgeloupe-Alerts"] == f"{plant.outbox.epoch} 1-2"
 
 
+def test_a_mail_waits_for_a_picture_that_follows_its_alert(plant: Plant, inbox: Inbox, port: int) -> None:
+    plant.site.evidence.mkdir(parents=True)
+    with plant.sink(settings(port)) as sink:
+        plant.commit(*alerts(1, evidence="late.jpg"))
+        sink.wake()
+        until(lambda: sink.status().get("behind") == 1)
+        (plant.site.evidence / "late.jpg").write_bytes(b"\xff\xd8late")
+        until(lambda: inbox.mails)
+    assert [part.get_content() for part in inbox.mails[0].iter_attachments()] == [b"\xff\xd8late"]
+
+
 def test_ends_and_updates_alone_send_no_mail(plant: Plant, inbox: Inbox, port: int) -> None:
     with plant.sink(settings(port)) as sink:
         plant.commit(*alerts(1, kind="end"), *alerts(1, kind="update"))

@@ -46,6 +46,26 @@ def test_the_picture_and_the_alert_that_names_it_lie_in_the_bucket(plant: Plant,
     assert json.loads(found[names[0]])["evidence"] == "2026-11-21/08/belt/1.jpg"
 
 
+def test_a_picture_that_follows_its_alert_is_waited_for_and_its_mask_and_clip_go_with_it(
+    plant: Plant, storage: Storage
+) -> None:
+    files: dict[str, Any] = {
+        "evidence": "d/1.jpg",
+        "mask": "d/1.mask.png",
+        "overlay": "d/1.overlay.jpg",
+        "clip": "d/1.mp4",
+    }
+    with plant.sink(settings(storage, clips=True)) as sink:
+        plant.commit(*alerts(1, **files))
+        sink.wake()
+        until(lambda: sink.status().get("behind") == 1)
+        for name in files.values():
+            keep(plant.site.evidence, name, name.encode())
+        until(lambda: sink.status()["published"] == 1)
+    found = storage.objects("evidence")
+    assert {name: found[f"evidence/{name}"] for name in files.values()} == {v: v.encode() for v in files.values()}
+
+
 def test_what_was_committed_while_the_storage_was_away_is_uploaded_when_it_is_back(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

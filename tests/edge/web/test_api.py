@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+
+from edge.evidence.store import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +135,29 @@ def test_evidence_is_given_whole_or_small(client: httpx.Client, device: FakeDevi
     sizes = [cv2.imdecode(np.frombuffer(a.content, np.uint8), cv2.IMREAD_COLOR) for a in (whole, small)]
     assert [size.shape for size in sizes if size is not None] == [(320, 640, 3), (80, 160, 3)]
     assert client.get(f"/api/v1/evidence/{path}?width=9999").status_code == 422
+
+
+def test_mask_and_overlay_lie_beside_the_picture(client: httpx.Client, device: FakeDevice) -> None:
+    device.alert("belt")
+    alert = client.get("/api/v1/alerts").json()[0]
+    mask, overlay = (client.get(f"/api/v1/evidence/{alert[name]}") for name in ("mask", "overlay"))
+    assert (mask.headers["content-type"], overlay.headers["content-type"]) == ("image/png", "image/jpeg")
+    classes = cv2.imdecode(np.frombuffer(mask.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert classes is not None
+    assert classes.shape == (320, 640)
+    assert set(np.unique(classes)) == {0, 1, 2}
+
+
+def test_a_picture_that_follows_its_alert_is_waited_for(client: httpx.Client, evidence: Path) -> None:
+    path = place(time.time(), "belt", "late.jpg")
+    (evidence / path).parent.mkdir(parents=True)
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(client.get(f"/api/v1/evidence/{path}")))
+    asking.start()
+    (evidence / f"{path}.partial").write_bytes(b"\xff\xd8\xff late")
+    (evidence / f"{path}.partial").replace(evidence / path)
+    asking.join()
+    assert answers[0].content == b"\xff\xd8\xff late"
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ def test_an_alert_is_pushed_and_opens_with_its_outlines(
     row.click()
     page.wait_for_selector("#evidence[data-ready=yes]")
     expect(page.locator("#regions tr")).to_have_count(3)
+    expect(page.locator("#facts a")).to_have_text(["class of every pixel (PNG)", "regions drawn in (JPEG)"])
     outlined = page.evaluate(PIXELS.replace("picture", "evidence"))
     page.uncheck("#outlines", force=True)
     plain = page.evaluate(PIXELS.replace("picture", "evidence"))

@@ -1,0 +1,44 @@
+"""Arrival: evidence follows its alert within moments; whoever needs the files waits for them here, and not for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from edge.clock import Clock
+    from edge.outbox.outbox import Stored
+
+COMES_WITHIN_S = 5.0
+"""Files that are not there so long after their alert never come: the power went, or the disk failed."""
+LOOK_S = 0.05
+"""Between two looks for a file that is awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Says when files that alerts name are there, or will not come any more."""
+
+    root: Path
+    clock: Clock
+    clip_s: float | None = None  # how much later than pictures clips may come; None: nobody wants them
+
+    def files(self, fields: Mapping[str, Any]) -> list[str]:
+        """Give the files that an alert names, relative to the root."""
+        return [fields[name] for name in self._within_s() if fields.get(name)]
+
+    def wait_s(self, alert: Stored) -> float:
+        """Say for how long to wait before looking again; 0 when nothing is missing or to be hoped for.
+
+        The age of the alert bounds it: however many files never come, one who follows alerts is these seconds behind.
+        """
+        age_s, fields = self.clock.wall_s() - alert.committed_at, alert.fields()
+        hoped = [fields[name] for name, within_s in self._within_s().items() if fields.get(name) and age_s < within_s]
+        return LOOK_S if age_s >= 0 and not all((self.root / path).is_file() for path in hoped) else 0.0
+
+    def _within_s(self) -> dict[str, float]:
+        clip = {} if self.clip_s is None else {"clip": COMES_WITHIN_S + self.clip_s}
+        return dict.fromkeys(("evidence", "mask", "overlay"), COMES_WITHIN_S) | clip
