@@ -208,6 +208,21 @@ class S3Config(_WithSecret):
         return prefix
 
 
+class SftpConfig(_WithSecret):
+    """Evidence and alerts into a folder of an SSH server."""
+
+    kind: Literal["sftp"]
+    host: Annotated[str, Field(pattern=r"^[^\s/@]+$")]
+    port: Annotated[int, Field(ge=1, le=65_535)] = 22
+    username: Annotated[str, Field(pattern=r"^\S+$")]
+    known_hosts: Path = Field(description="the server's key as ssh-keyscan prints it: no other server is trusted")
+    key_file: Path | None = Field(
+        default=None, description="private key; the secret is its passphrase, without a key the password"
+    )
+    folder: Annotated[str, Field(pattern=r"^[^\x00]+$")] = "."
+    clips: bool = Field(default=False, description="videos, too: alerts wait until theirs is there")
+
+
 SinkConfig = Annotated[
     WebhookConfig
     | EmailConfig
@@ -219,6 +234,7 @@ SinkConfig = Annotated[
     | SparkplugConfig
     | KafkaConfig
     | NatsConfig
-    | S3Config,
+    | S3Config
+    | SftpConfig,
     Field(discriminator="kind"),
 ]

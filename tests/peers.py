@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email
 import email.policy
+import getpass
 import json
+import os
 import shutil
 import signal
 import socket
@@ -13,6 +16,7 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
@@ -29,7 +33,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Coroutine, Sequence
     from email.message import EmailMessage
-    from pathlib import Path
+
+SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 
 
 @dataclass
@@ -219,6 +224,70 @@ class NatsServer(RunningBroker):
                 await client.close()
 
         return asyncio.run(run())
+
+
+class Sshd(RunningBroker):
+    """A real OpenSSH server that lets one key in; `subsystem` is what it runs for SFTP."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        program = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+        if program is None:
+            pytest.fail("these tests need OpenSSH's server: apt install openssh-server")
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # where it leaves its rights, if it has any
+        folder.mkdir()
+        self.key, self._host_key = (ssh_key(folder / name) for name in ("client", "host"))
+        self.known_hosts = folder / "known_hosts"
+        self.trust(self._host_key)
+        self._config = folder / "sshd_config"
+        self._command = [program, "-D", "-e", "-f", str(self._config)]
+        self.configure()
+
+    def trust(self, key: Path) -> None:
+        """Write down which key the server is to have."""
+        public = key.with_suffix(".pub").read_text(encoding="ascii")
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}", encoding="ascii")
+
+    def configure(self, subsystem: str = SFTP_SERVER) -> None:
+        """Write the configuration for the next start."""
+        told = f"""
+            Port {self.port}
+            ListenAddress 127.0.0.1
+            HostKey {self._host_key}
+            AuthorizedKeysFile {self.key.with_suffix(".pub")}
+            PidFile none
+            StrictModes no
+            Subsystem sftp {subsystem}
+            """
+        self._config.write_text(told, encoding="utf-8")
+
+    def settings(self) -> dict[str, Any]:
+        """Give what a sink needs to come in."""
+        who = {"username": getpass.getuser(), "key_file": self.key, "known_hosts": self.known_hosts}
+        return {"kind": "sftp", "host": "127.0.0.1", "port": self.port, **who}
+
+    def command(self) -> Sequence[str]:
+        return self._command
+
+    def kill(self) -> None:
+        """End it with everything that it serves."""
+        for pid in _below(self._process.pid) if self._process else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        super().kill()
+
+
+def ssh_key(path: Path) -> Path:
+    """Make a pair of keys."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path
+
+
+def _below(pid: int) -> list[int]:
+    """List all processes that come from one."""
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [one for child in map(int, told) for one in (*_below(child), child)]
 
 
 class KafkaCluster:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Sink", "SinkStatus", "Site", "create", "make_peer"]
 
 KINDS = (
-    "webhook", "email", "syslog", "file", "modbus", "opcua", "gpio", "sparkplug", "kafka", "nats", "s3"
+    "webhook", "email", "syslog", "file", "modbus", "opcua", "gpio", "sparkplug", "kafka", "nats", "s3", "sftp"
 )  # fmt: skip
 """All but MQTT, which the daemon opens itself. A kind that needs more packages has them in the extra of its name."""
 

@@ -78,10 +78,11 @@ class S3:
     def _upload(self, alert: Stored) -> None:
         for path in self._arrival.files(alert.fields()):
             try:
-                data = (self._root / path).read_bytes()
+                file = (self._root / path).open("rb")
             except OSError:
                 continue  # made room for newer ones
-            obstore.put(self._store, f"{self._config.prefix}evidence/{path}", data)
+            with file:
+                obstore.put(self._store, f"{self._config.prefix}evidence/{path}", file)
         name = f"{self._config.prefix}alerts/{alert.epoch}/{alert.seq:012d}.json"
         obstore.put(self._store, name, alert.message.encode())
 

@@ -15,7 +15,7 @@ import edge.sinks
 from edge.errors import ConfigError
 from edge.sink_config import SinkConfig
 from tests.brokers import Mosquitto, free_port, until
-from tests.peers import HttpServer, Inbox, KafkaCluster, NatsServer, Rsyslog, SmtpServer, Storage
+from tests.peers import HttpServer, Inbox, KafkaCluster, NatsServer, Rsyslog, SmtpServer, Sshd, Storage
 from tests.sites import Plant, alerts, result
 from tests.stand_ins.gpio import install_gpio
 
@@ -29,8 +29,10 @@ PACKAGES = {
     "kafka": "confluent_kafka",
     "nats": "nats",
     "s3": "obstore",
+    "sftp": "paramiko",
 }
 MAIL = {"kind": "email", "tls": "none", "every_s": 0.05, "sender": "a@b.example", "recipients": ["c@d.example"]}
+SFTP = {"host": "127.0.0.1", "username": "nobody"}
 REJECT = {"camera": "belt", "distance_mm": 1, "speed_mm_s": 1000}
 
 each = pytest.mark.parametrize("kind", edge.sinks.KINDS)
@@ -79,6 +81,9 @@ def there(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
                 storage.start("contract")
                 stack.callback(storage.stop)
                 yield {**here, "bucket": "contract", "endpoint": storage.url, "access_key_id": "k"}, None
+            case "sftp":
+                sshd = stack.enter_context(Sshd(tmp_path / "sshd"))
+                yield {**sshd.settings(), "folder": str(tmp_path / "far")}, None
 
 
 def away(kind: str, folder: Path, taken: int) -> dict[str, Any]:
@@ -97,6 +102,7 @@ def away(kind: str, folder: Path, taken: int) -> dict[str, Any]:
         "kafka": {"brokers": [nobody], "topic": "alerts"},
         "nats": {"servers": [f"nats://{nobody}"]},
         "s3": {"bucket": "evidence", "endpoint": f"http://{nobody}", "access_key_id": "k"},
+        "sftp": {**SFTP, "port": nobody.split(":")[1], "known_hosts": folder / "in-the-way"},
     }
     return {"kind": kind, **settings[kind]}
 

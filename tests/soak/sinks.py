@@ -34,17 +34,17 @@ from edge.sinks.opcua import NAMESPACE
 from edge.table import table
 from tests.brokers import Ear, Mosquitto, free_port, until
 from tests.edge.outputs.test_sparkplug import parsed
-from tests.peers import HttpServer, Inbox, NatsServer, Rsyslog, SmtpServer, Storage
+from tests.peers import HttpServer, Inbox, NatsServer, Rsyslog, SmtpServer, Sshd, Storage
 from tests.sites import Plant, alerts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SURE = ("webhook", "email", "file", "nats", "s3", "modbus", "opcua")
+SURE = ("webhook", "email", "file", "nats", "s3", "sftp", "modbus", "opcua")
 """Peers that acknowledge, or that fetch; the others are only written to, and their losses are told."""
 PRELOAD = [
     f"edge.sinks.{kind}"
-    for kind in ("webhook", "email", "syslog", "file", "modbus", "opcua", "sparkplug", "nats", "s3")
+    for kind in ("webhook", "email", "syslog", "file", "modbus", "opcua", "sparkplug", "nats", "s3", "sftp")
 ]
 END_S = 120.0
 BETWEEN_S = (0.2, 2.5)  # a start takes the OPC UA server a second
@@ -144,6 +144,8 @@ class Peers:
         self._storage = Storage(free_port())
         self._storage.start("soak")
         stack.callback(self._storage.stop)
+        self._sshd = stack.enter_context(Sshd(folder / "sshd"))
+        self._far = folder / "far"
         self._files = folder / "out"
         self._ports = {"modbus": free_port(), "opcua": free_port()}
         self._ear = stack.enter_context(Ear(self.broker.port, "spBv1.0/plant/DDATA/#"))
@@ -169,6 +171,7 @@ class Peers:
             "sparkplug": {"group": "plant"},
             "nats": {"servers": [f"nats://{here}:{self.nats.port}"]},
             "s3": {"bucket": "soak", "endpoint": self._storage.url, "access_key_id": "k"},
+            "sftp": {**self._sshd.settings(), "folder": str(self._far)},
         }
 
     def taken(self) -> dict[str, list[int]]:
@@ -181,6 +184,7 @@ class Peers:
             "file": [json.loads(line)["seq"] for path in paths for line in path.read_text("utf-8").splitlines()],
             "nats": [alert["seq"] for alert in self.nats.messages()],
             "s3": sorted(int(key[-17:-5]) for key in self._storage.objects("soak")),
+            "sftp": sorted(int(path.stem) for path in self._far.rglob("*.json")),
             **{key: fetcher.taken for key, fetcher in self.fetchers.items()},
         }
 
