@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from edge import strict_yaml
 from edge.camera_config import CameraConfig, PictureConfig, Seconds
 from edge.errors import ConfigError
-from edge.evidence_config import EvidenceKind, RetentionConfig
+from edge.evidence_config import EvidenceKind, PeopleConfig, RetentionConfig
 from edge.sink_config import SinkConfig, SparkplugConfig
 from edge.strict_yaml import Strict
 from edge.topics import RESERVED, Verb
@@ -147,6 +147,7 @@ class StorageConfig(Strict):
         default=None, description="once evidence_mb are exceeded, deleting goes on down to this; unset: nine tenths"
     )
     retention: dict[Slug, RetentionConfig] = Field(default={}, description="by class of the model")
+    blur_people: PeopleConfig | None = Field(default=None, description="unset: pictures are kept as they are")
     replay_days: Annotated[float, Field(gt=0)] = Field(default=30.0, description="delivered alerts are kept this long")
     replay_mb: Annotated[int, Field(ge=1)] = Field(default=1024, description="and at most so much of them")
     ballast_mb: Annotated[int, Field(ge=0)] = Field(default=4, description="space held back for alerts on a full disk")
@@ -222,6 +223,13 @@ class Config(Strict):
             reject = getattr(sink, "reject", None)
             if reject is not None and reject.camera not in self.cameras:
                 raise ValueError(f"sinks.{name}.reject.camera = {reject.camera!r}: is none of cameras")
+        return self
+
+    @model_validator(mode="after")
+    def _nobody_in_clips(self) -> Config:
+        for name, camera in self.cameras.items():
+            if self.storage.blur_people and camera.clip.before_s + camera.clip.after_s > 0:
+                raise ValueError(f"cameras.{name}.clip would show people: leave it out, or storage.blur_people")
         return self
 
 

@@ -151,6 +151,8 @@ class Orders:
     def _snapshot(self, order: Order, cameras: list[str]) -> None:
         """Keep the newest frame, in a thread of its own: the core waits for no picture and no disk."""
         camera = _the_one(cameras)
+        if self._config.storage.blur_people:
+            raise RefusedError("storage.blur_people is set, and a snapshot would show people: ask for none")
         if any(thread.name == "snapshot" for thread in threading.enumerate()):
             raise RefusedError("a snapshot is being taken already")
         threading.Thread(target=self._keep_frame, args=(order, camera), name="snapshot", daemon=True).start()

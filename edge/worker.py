@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from edge.fitness.picture_check import PictureCheck
 from edge.frame import Frame
 from edge.inspect import Inspector
 from edge.lanes import Lanes
+from edge.people import open_people
 from edge.pictures.image import unpack
 from edge.pictures.preview import Preview
 from edge.segment import open_segmenter
@@ -37,7 +39,7 @@ from edge.tiles.looks import open_looks
 from edge.tuning import keep_to, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from multiprocessing.connection import Connection
 
     from edge.camera_config import CameraConfig
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from edge.evidence_config import EvidenceKind
     from edge.inspection import Event
     from edge.lanes import Told
+    from edge.pictures.image import Image
     from edge.segment import Sees
     from edge.slot import Snapshot
 
@@ -73,7 +76,7 @@ def run_worker(config: Config, core: Connection) -> None:
         target = context.model.target
         spread = plan(config.model, bundle, target, len(config.cameras))
         keep_to(spread.cores)
-        trusted = config.model.trusted_keys
+        trusted, people = config.model.trusted_keys, config.storage.blur_people
         with (
             open_segmenter(bundle, target, spread.threads, lanes=spread.lanes) as segmenter,
             open_looks(
@@ -85,6 +88,7 @@ def run_worker(config: Config, core: Connection) -> None:
                 lanes=spread.lanes,
                 trusted=trusted,
             ) as looks,
+            open_people(people, trusted) if people else nullcontext() as hide,
         ):
             selftest(bundle, segmenter, target)
             model = {
@@ -93,7 +97,7 @@ def run_worker(config: Config, core: Connection) -> None:
                 "colours": [c.colour for c in bundle.manifest.classes],
             }
             core.send({"kind": "ready", "model": model, "look": calibration_look(bundle)})
-            _inspect_for_ever(config, core, context, model["colours"], looks, spread.lanes)
+            _inspect_for_ever(config, core, context, model["colours"], looks, spread.lanes, hide)
     except EdgeloupeError as error:
         core.send({"kind": "failed", "detail": str(error)})
     except BrokenPipeError:  # the core is gone
@@ -107,11 +111,12 @@ def _inspect_for_ever(
     colours: list[Any],
     looks: Mapping[str, Sees],
     count: int,
+    hide: Callable[[Image], Image] | None,
 ) -> None:
     clock, line, stopping = SystemClock(), Line(core), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())  # so that pictures that wait are still written
     store = EvidenceStore(config.storage.state_dir / "evidence")
-    with EvidenceWriter(store, config.storage.evidence, show=line.show) as writer:
+    with EvidenceWriter(store, config.storage.evidence, show=line.show, hide=hide) as writer:
         stations = {
             name: Station(
                 name=name,

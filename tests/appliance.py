@@ -33,14 +33,14 @@ class Appliance:
         sections: dict[str, Any] = {
             section: options.pop(section) for section in ("mqtt", "sinks") if section in options
         }
-        others = options.pop("others", {})
+        others, storage = options.pop("others", {}), options.pop("storage", {})
         rules = options.pop("rules", {"spot": {"min_area_px": 20}})
         config: dict[str, Any] = {
             "device": "test",
             "model": {"bundle": str(bundle)},
             "rules": rules,
             "alerts": {"clear": 1},
-            "storage": {"state_dir": str(folder / "state"), "runtime_dir": str(folder / "run")},
+            "storage": {"state_dir": str(folder / "state"), "runtime_dir": str(folder / "run"), **storage},
             "web": options.pop("web", {"enabled": False}),
             **sections,
             "cameras": {"c": {"source": source, **options}, **others},

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from edge.evidence.store import EvidenceStore
     from edge.evidence_config import EvidenceKind
-    from edge.frame import Picture
     from edge.inspection import Inspection
     from edge.mask import Mask
     from edge.pictures.image import Image
@@ -64,7 +63,7 @@ class EvidenceWriter:
         kinds: Sequence[EvidenceKind],
         *,
         show: Callable[[str, bytes], None],
-        hide: Callable[[Image], Picture] | None = None,
+        hide: Callable[[Image], Image] | None = None,
     ) -> None:
         """Store.
 
