@@ -50,6 +50,7 @@ function deviceReadings(health) {
   }
   if (outbox) items.push(["Backlog", count(pending), "alerts to deliver", pending && mqtt?.configured ? "warn" : ""]);
   if (storage) items.push(["Disk free", bytes(storage.free_bytes), storage.detail || `evidence ${bytes(storage.evidence_bytes)}`, storage.detail ? "bad" : storage.free_bytes < LOW_DISK ? "warn" : ""]);
+  if (storage?.evidence_lost) items.push(["Pictures lost", count(storage.evidence_lost), "alerts without theirs", "warn"]);
   if (health.cpu_temperature_c != null) items.push(["Processor", `${Math.round(health.cpu_temperature_c)} °C`, "", health.cpu_temperature_c > WARM_C ? "warn" : ""]);
   const memory = Object.values(health.processes ?? {}).reduce((sum, process) => sum + (process.rss_bytes ?? 0), 0);
   if (memory) items.push(["Memory", bytes(memory), `${Object.keys(health.processes).length} processes`]);
