@@ -63,7 +63,7 @@ def _of_class(mask: Mask, class_id: int) -> list[_Blob]:
     if not cv2.countNonZero(member):
         return []
     blobs = _blobs(member) if mask.borders is None else _objects(member, mask.borders)
-    inside = np.flatnonzero(blobs)
+    inside = np.flatnonzero(blobs > 0)
     owners = blobs.ravel()[inside]
     scores = np.bincount(owners, mask.scores.ravel()[inside]) / np.maximum(np.bincount(owners), 1) / 255
     return _measure(outline(mask, blobs), class_id, scores, mask)
