@@ -185,7 +185,7 @@ class CameraConfig(TilingConfig):
     format: FormatConfig = FormatConfig()
     controls: ControlsConfig = ControlsConfig()
     hardware_trigger: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,32}$")] | None = Field(
-        default=None, description="genicam: Line1 and so on, or Software"
+        default=None, description="genicam: Line1 and so on, or Software: `trigger` releases the shutter"
     )
     producer: Path | None = Field(default=None, description="genicam: a vendor's GenTL producer (.cti); unset: Aravis")
     trigger: TriggerKind = FreeTrigger()
@@ -199,6 +199,16 @@ class CameraConfig(TilingConfig):
         description="picture of the scene as it should be: to notice a lens that is covered, blurred, moved",
     )
     clip: ClipConfig = ClipConfig()
+
+    @model_validator(mode="after")
+    def _released_by_what_needs_no_picture(self) -> CameraConfig:
+        by_change = self.trigger.kind == "change" or (self.trigger.kind == "free" and self.trigger.idle_fps is not None)
+        if self.hardware_trigger == "Software" and by_change:
+            raise ValueError(
+                "hardware_trigger: Software takes a picture when trigger asks for one, which can't depend on pictures: "
+                "use interval, gpio, mqtt, modbus or opcua, or leave Software out"
+            )
+        return self
 
     @property
     def patience_s(self) -> float:

@@ -98,6 +98,8 @@ def _open_model(device: Config) -> str:
 
 def _read_camera(config: CameraConfig, device: Config) -> str:
     with cameras.create(config, device.mqtt) as camera:
+        if (release := cameras.release_of(camera)) is not None:
+            release()
         shot = camera.read()
     if shot is Nothing.YET:
         return f"{config.source}: is ready, and waits for somebody to send a picture"

@@ -13,7 +13,7 @@ from edge.triggers import Demand
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.frame import Picture
+    from edge.pictures.image import Image
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Pulses:
         """Tell that pulses are heard from now on; called by the watching thread."""
         self._trouble = ""
 
-    def ask(self, picture: Picture | None, now_mono_s: float) -> Demand:
+    def ask(self, picture: Image | None, now_mono_s: float) -> Demand:
         """Say whether a pulse waits for this picture."""
         del now_mono_s
         with self._lock:

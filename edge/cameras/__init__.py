@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from edge.source import SCHEMES, split_source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge.camera_config import CameraConfig
     from edge.config import MqttConfig
     from edge.frame import Shot
@@ -42,6 +44,22 @@ class Camera(Protocol):
             CameraError: the source must be opened again.
         """
         ...
+
+
+@runtime_checkable
+class Fireable(Protocol):
+    """What a camera has besides, whose shutter a program may release."""
+
+    fires: bool  # it is set to take pictures only then
+
+    def fire(self) -> None:
+        """Have it take the picture that is read next. Raises CameraError."""
+        ...
+
+
+def release_of(camera: Camera) -> Callable[[], None] | None:
+    """Give what makes a camera take its next picture; None where pictures come without."""
+    return camera.fire if isinstance(camera, Fireable) and camera.fires else None
 
 
 def create(config: CameraConfig, mqtt: MqttConfig | None = None) -> Camera:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _BUFFERS = 6
 _WAIT_S = 0.5
+_SOFTWARE = "Software"
+_HEAT = "DeviceTemperature"
+"""Of the Standard Features Naming Convention, in degrees Celsius."""
+_HEAT_S = 2.0
 _CONVERSIONS = {
     "Mono8": cv2.COLOR_GRAY2BGR,
     "RGB8": cv2.COLOR_RGB2BGR,
@@ -54,7 +58,11 @@ class Aravis:
         self._camera: Any = None  # gi.repository.Aravis.Camera
         self._stream: Any = None
         self._heard = 0.0
+        self._awaited = False
+        self._heat: float | None = None
+        self._felt = float("-inf")
         self.each_counts = config.hardware_trigger is not None
+        self.fires = config.hardware_trigger == _SOFTWARE
 
     def __enter__(self) -> Self:
         library, errors = _aravis(self._name)
@@ -76,7 +84,7 @@ class Aravis:
                 f"{self._name}: {error.message}: check power, network and settings; `edgeloupe cameras` lists cameras"
             ) from error
         self._camera, self._stream = camera, stream
-        self._heard = time.monotonic()
+        self._heard, self._felt, self._awaited = time.monotonic(), float("-inf"), False
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -88,10 +96,12 @@ class Aravis:
     def read(self) -> Shot | Nothing:
         if self._stream is None:
             raise CameraError(f"{self._name}: is not open")
+        if self.fires and not self._awaited:
+            return self._alive()
         buffer = self._stream.timeout_pop_buffer(round(_WAIT_S * 1e6))
         if buffer is None:
             return self._silent()
-        self._heard = time.monotonic()
+        self._heard, self._awaited = time.monotonic(), False
         try:
             status = buffer.get_status().value_nick
             if status != "success":
@@ -100,8 +110,18 @@ class Aravis:
         finally:
             self._stream.push_buffer(buffer)
 
+    def fire(self) -> None:
+        _, errors = _aravis(self._name)
+        if self._camera is None:
+            raise CameraError(f"{self._name}: is not open")
+        try:
+            self._camera.software_trigger()
+        except errors as error:
+            raise CameraError(f"{self._name}: {error.message}: check cable and power") from error
+        self._heard, self._awaited = time.monotonic(), True
+
     def _silent(self) -> Nothing:
-        if self._config.hardware_trigger is not None:
+        if self._config.hardware_trigger is not None and not self._awaited:
             return self._alive()
         if time.monotonic() - self._heard > self._config.patience_s:
             raise CameraStalledError(f"{self._name}: gives no pictures: check cable and power")
@@ -125,7 +145,19 @@ class Aravis:
             picture=to_bgr(data, width, height, form, self._name),
             format=form,
             stamp_s=stamp_ns / 1e9 if stamp_ns else None,
+            temperature_c=self._temperature_c(),
         )
+
+    def _temperature_c(self) -> float | None:
+        """Ask now and then how hot the camera is; None where it does not tell."""
+        now = time.monotonic()
+        if now - self._felt >= _HEAT_S:
+            _, errors = _aravis(self._name)
+            self._felt, self._heat = now, None
+            with contextlib.suppress(errors):  # what is wrong with the camera is told by its pictures
+                if self._camera.is_feature_available(_HEAT):
+                    self._heat = self._camera.get_float(_HEAT)
+        return self._heat
 
 
 def _aravis(name: str) -> tuple[Any, type[Any]]:
@@ -171,7 +203,9 @@ class Gentl:
         self._harvester: Any = None  # harvesters.core.Harvester
         self._acquirer: Any = None
         self._heard = 0.0
+        self._awaited = False
         self.each_counts = config.hardware_trigger is not None
+        self.fires = config.hardware_trigger == _SOFTWARE
 
     def __enter__(self) -> Self:
         try:
@@ -212,20 +246,34 @@ class Gentl:
             raise CameraError(f"{self._name}: is not open")
         from genicam.gentl import GenericException, TimeoutException  # noqa: PLC0415 - an extra
 
+        if self.fires and not self._awaited:
+            return Nothing.YET
         try:
             with self._acquirer.fetch(timeout=_WAIT_S) as buffer:
-                self._heard = time.monotonic()
+                self._heard, self._awaited = time.monotonic(), False
                 part = buffer.payload.components[0]
                 data = np.ascontiguousarray(part.data).view(np.uint8)
                 picture = to_bgr(data, part.width, part.height, part.data_format, self._name)
-                return Shot(picture=picture, format=part.data_format, stamp_s=_stamp_s(buffer))
+                heat = _temperature_c(self._acquirer.remote_device.node_map)
+                return Shot(picture=picture, format=part.data_format, stamp_s=_stamp_s(buffer), temperature_c=heat)
         except TimeoutException as error:
-            waits = self._config.hardware_trigger is not None
+            waits = self._config.hardware_trigger is not None and not self._awaited
             if not waits and time.monotonic() - self._heard > self._config.patience_s:
                 raise CameraStalledError(f"{self._name}: gives no pictures: check cable and power") from error
             return Nothing.YET
         except GenericException as error:
             raise CameraError(f"{self._name}: {str(error).splitlines()[0]}: check cable and power") from error
+
+    def fire(self) -> None:
+        from genicam.genapi import GenericException  # noqa: PLC0415 - an extra
+
+        if self._acquirer is None:
+            raise CameraError(f"{self._name}: is not open")
+        try:
+            self._acquirer.remote_device.node_map.TriggerSoftware.execute()
+        except (GenericException, AttributeError) as error:
+            raise CameraError(f"{self._name}: can't be triggered by software: {error}") from error
+        self._heard, self._awaited = time.monotonic(), True
 
     def _choose(self, found: Sequence[Any]) -> int:
         place = split_source(self._name)[1]
@@ -255,6 +303,15 @@ class Gentl:
             if not hasattr(nodes, name):
                 raise CameraError(f"{self._name}: this camera has no {name}")
             getattr(nodes, name).value = value
+
+
+def _temperature_c(nodes: Any) -> float | None:
+    from genicam.genapi import GenericException  # noqa: PLC0415 - an extra
+
+    try:
+        return float(nodes.DeviceTemperature.value)
+    except (GenericException, AttributeError):
+        return None
 
 
 def _stamp_s(buffer: Any) -> float | None:

@@ -14,6 +14,7 @@ from edge.camera_state import SOUND, CameraTold, state_slot
 from edge.cameras import Nothing
 from edge.capture.clip import ClipKeeper
 from edge.capture.raw import RawShelf
+from edge.capture.shutter import Shutter
 from edge.child import become_child
 from edge.clock import SystemClock
 from edge.errors import CameraError, CameraRefusedError, CameraStalledError, ConfigError, PictureError
@@ -159,13 +160,16 @@ class Capture:
 
     def _stream(self, camera: Camera) -> Nothing | None:
         """Read until the source ends; None when nobody wants a picture for long."""
+        shutter = Shutter(camera, self._trigger, self.clock)
         while True:
             try:
-                shot = camera.read()
+                shot = shutter.read(again=bool(self._burst))
                 if shot is Nothing.MORE:
                     return shot
                 if isinstance(shot, Nothing):
-                    self._quiet()
+                    self._quiet(shutter.last.trouble)
+                    if shutter.last.rest_s > _REST_S:
+                        return None
                     continue
                 now = self.clock.monotonic_s()
                 self._shelf.offer(shot.picture, now)
@@ -177,7 +181,7 @@ class Capture:
                 continue
             self._picture_mono_s = now
             self._clip.keep(examined.picture, shot.packet, examined.taken_mono_s)
-            demand = self._trigger.ask(examined.picture, now)
+            demand = shutter.ask(examined.picture, now)
             if self._burst or demand.wanted:
                 self._want(camera, examined)
             elif camera.simulated:  # a file has no rate of its own
@@ -283,13 +287,15 @@ class Capture:
         else:
             self._complain("damaged", why)
 
-    def _quiet(self) -> None:
+    def _quiet(self, trouble: str) -> None:
         """Tell that nothing came: of a source that others feed this is no fault unless it lasts longer than agreed."""
         now = self.clock.monotonic_s()
         self._picture_mono_s = self._picture_mono_s or now
         silent_s = now - self._picture_mono_s
         if self.config.stall_s is not None and silent_s > self.config.stall_s:
             self._complain("stalled", f"nobody sent a picture for {self.config.stall_s:.0f} s")
+        elif trouble:
+            self._complain("failed", trouble)
         else:
             self._tell("waiting", "for somebody to send a picture")
 

@@ -59,6 +59,8 @@ def _settled(config: CameraConfig) -> Picture:
     last: Image | Jpeg | None = None
     with cameras.create(config) as camera:
         for _ in range(1 if camera.each_counts else _SETTLE):
+            if (release := cameras.release_of(camera)) is not None:
+                release()
             while (shot := camera.read()) is Nothing.YET:
                 pass
             if isinstance(shot, Nothing):

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from edge import cameras
-from edge.camera_config import CameraConfig, ControlsConfig, FormatConfig
+from edge.camera_config import CameraConfig, ControlsConfig, FormatConfig, MqttTrigger
 from edge.cameras import Nothing
 from edge.cameras.genicam import to_bgr
+from edge.capture.shutter import Shutter
+from edge.clock import SystemClock
 from edge.errors import CameraError, CameraStalledError, PictureError
 from edge.frame import Shot
+from edge.pictures.image import bgr
+from edge.pulses import Pulses
 from tests.brokers import until
 
 if TYPE_CHECKING:
@@ -49,7 +57,13 @@ def bindings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def gige(request: pytest.FixtureRequest, bindings: None) -> Iterator[subprocess.Popen[bytes]]:
     """A GigE Vision camera on the loopback."""
-    command = ["arv-fake-gv-camera-0.8", "-i", "127.0.0.1", "-s", "GV01", *getattr(request, "param", ())]
+    with _gige(*getattr(request, "param", ())) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _gige(*options: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = ["arv-fake-gv-camera-0.8", "-i", "127.0.0.1", "-s", "GV01", *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         until(_is_discovered, "for the camera")
         yield process
@@ -115,6 +129,78 @@ def test_packets_that_are_lost_make_a_picture_damaged_not_live(gige: subprocess.
 def test_a_camera_with_a_hardware_trigger_waits_in_peace(gige: subprocess.Popen[bytes]) -> None:
     with make(GIGE, hardware_trigger="Line0", stall_s=0.1) as camera:
         assert [camera.read() for _ in range(2)] == [Nothing.YET] * 2
+
+
+def test_a_pulse_releases_the_shutter_and_is_one_picture(gige: subprocess.Popen[bytes]) -> None:
+    pulses, pulse = Queue[None](), threading.Event()
+
+    def watch(heard: Pulses) -> None:
+        heard.sound()
+        while not heard.stopping.is_set():
+            with contextlib.suppress(Empty):
+                pulses.get(timeout=0.01)
+                heard.add()
+                pulse.set()
+
+    config = CameraConfig(
+        source=f"genicam:{GIGE}", format=SMALL, hardware_trigger="Software", trigger=MqttTrigger(kind="mqtt")
+    )
+    with cameras.create(config) as camera, Pulses("a line", watch) as trigger:
+        shutter = Shutter(camera, trigger, SystemClock())
+        for again in (0, 2):  # further pictures of a burst
+            assert [shutter.read(again=False) for _ in range(2)] == [Nothing.YET] * 2, "nobody asked"
+            pulses.put(None)
+            assert pulse.wait(10)
+            pulse.clear()
+            shots = [_read(shutter, again=number > 0) for number in range(1 + again)]
+            assert all(shutter.ask(bgr(shot.picture), 0.0).wanted for shot in shots)
+
+
+def _read(shutter: Shutter, *, again: bool) -> Shot:
+    for _ in range(20):
+        shot = shutter.read(again=again)
+        if isinstance(shot, Shot):
+            return shot
+    pytest.fail("no picture came")
+
+
+def test_a_camera_that_is_released_but_gives_nothing_is_told(gige: subprocess.Popen[bytes]) -> None:
+    with make(GIGE, format=SMALL, hardware_trigger="Software", stall_s=1) as camera:
+        release = cameras.release_of(camera)
+        assert release is not None
+        release()
+        next_shot(camera)
+        gige.kill()
+        gige.wait()
+        with pytest.raises(CameraError, match="check cable and power"):
+            release()
+
+
+@pytest.mark.parametrize("trigger", [{"kind": "change"}, {"kind": "free", "idle_fps": 1}])
+def test_a_shutter_can_not_be_released_by_what_needs_its_pictures(trigger: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="can't depend on pictures"):
+        CameraConfig.model_validate({"source": "genicam:any", "hardware_trigger": "Software", "trigger": trigger})
+
+
+HOT = """
+<Float Name="DeviceTemperature" NameSpace="Standard"><pValue>DeviceTemperatureConverter</pValue></Float>
+<Converter Name="DeviceTemperatureConverter" NameSpace="Custom">
+<FormulaTo>FROM / 10</FormulaTo><FormulaFrom>TO * 10</FormulaFrom><pValue>GainRawRegister</pValue></Converter>
+<Float Name="ExposureTimeAbs" """
+"""Shows ten times the register of the gain as the temperature: the fake camera has no thermometer."""
+
+
+def test_a_camera_tells_how_hot_it_is_where_it_knows(gige: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    from gi.repository import Aravis
+
+    with make(GIGE, format=SMALL, controls=ControlsConfig(gain=9)) as camera:
+        assert next_shot(camera).temperature_c is None
+    plain = Aravis.Camera.new(GIGE).get_device().get_genicam_xml()[0]
+    gige.kill()
+    gige.wait()
+    (tmp_path / "hot.xml").write_text(plain.replace('<Float Name="ExposureTimeAbs" ', HOT), encoding="utf-8")
+    with _gige("-g", str(tmp_path / "hot.xml")), make(GIGE, format=SMALL, controls=ControlsConfig(gain=9)) as camera:
+        assert next_shot(camera).temperature_c == 90.0
 
 
 def test_a_format_that_the_camera_does_not_have_is_one_helpful_line(bindings: None) -> None:
