@@ -251,5 +251,7 @@ class PictureConfig(Strict):
     moved_above: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.01, description="shift against the reference, as a share of the picture's width"
     )
-    drift_above: Level = Field(default=40.0, description="grey levels of brightness or colour off the calibration set")
+    drift_above: Level = Field(
+        default=25.0, description="grey levels of brightness or colour outside the calibration set's"
+    )
     hot_above_c: Annotated[float, Field(gt=0, le=200)] = 85.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from edge.camera_config import CameraConfig
-    from edge.config import Config, ModelConfig, MqttConfig
+    from edge.config import Config, ModelConfig, MqttConfig, WebConfig
     from edge.frame import Picture
 
 _MODEL_S = 180.0
@@ -51,6 +51,8 @@ def check(config: Config) -> list[Finding]:
     findings = [_try("model", _MODEL_S, _open_model, config)]
     for name, camera in config.cameras.items():
         findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera, config))
+    if config.web.enabled and config.web.key_file is not None:
+        findings.append(_try("dashboard", _BROKER_S, _read_key, config.web))
     if config.mqtt:
         findings.append(_try("broker", _BROKER_S, _reach_broker, config.mqtt, config.device))
     return findings + [_try(f"sink {name}", _SINK_S, _reach_sink, name, config) for name in config.sinks]
@@ -131,6 +133,11 @@ def _reach_sink(name: str, config: Config) -> str:
         return f"{peer}: its settings are right; what it needs was not touched"
     with peer:
         return f"{peer}: is there"
+
+
+def _read_key(config: WebConfig) -> str:
+    config.key()
+    return f"who knows what stands in {config.key_file} may calibrate cameras there"
 
 
 def _reach_broker(config: MqttConfig, device: str) -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from edge.clock import Clock
     from edge.config import Config, MqttConfig
+    from edge.manifest import LightInfo
     from edge.outputs.courier import Courier
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Daemon:
         self._commit_at = 0.0
         self._committed_mono_s = 0.0
         self._store: dict[str, Any] = {"epoch": None, "first_seq": 1, "last_seq": 0, "pending": 0}  # as last seen
-        self._look: tuple[float, float, float] | None = None  # mean colour of the calibration set
+        self._light: LightInfo | None = None  # of the calibration set
         self._uncommitted: list[dict[str, Any]] = []
 
     def stop(self) -> None:
@@ -218,7 +219,7 @@ class Daemon:
         match message["kind"]:
             case "ready":
                 self._worker_ready = True
-                self._health.model, self._look = message["model"], message["look"]
+                self._health.model, self._light = message["model"], message["light"]
                 log.info("model %(name)s release %(release)s on %(target)s is ready", message["model"])
             case "failed":
                 self._health.model, self._health.model_detail = None, message["detail"]
@@ -305,7 +306,7 @@ class Daemon:
                 health.stop()
             else:
                 watch.tend()
-                health.compare(self._look, self._config.picture.drift_above)
+                health.compare(self._light, self._config.picture.drift_above)
             if self._sink:
                 self._sink.set_camera_status(name, health.state)
                 self._sink.set_camera_health(name, {"state": health.state, "detail": health.reason})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from edge.camera_state import CameraState, CameraTold
     from edge.clock import Clock
+    from edge.manifest import LightInfo
 
 HEALTH_CAPACITY = 256 * 1024
 _LOW_DISK_BYTES = 50 << 20
@@ -40,7 +41,7 @@ class CameraHealth:
     troubles: dict[str, int] = field(default_factory=dict)  # how often each fault began
     temperature_c: float | None = None
     colour: tuple[float, float, float] | None = None  # mean blue, green, red of the last seconds
-    drift: float | None = None  # grey levels off the calibration set, the worst of brightness and colours
+    drift: float | None = None  # grey levels outside the calibration set's, the worst of brightness and colours
     drift_detail: str = ""
     due_s: float = 0.5  # how long after its picture a verdict is due
     dropped: int = 0
@@ -86,21 +87,19 @@ class CameraHealth:
             self.began_with = detail
         self.state, self.detail = state, detail
 
-    def compare(self, meant: tuple[float, float, float] | None, limit: float) -> None:
-        """Compare the pictures' mean colour with the calibration set's, both blue, green, red."""
+    def compare(self, meant: LightInfo | None, limit: float) -> None:
+        """Compare the pictures' mean colour with those of the calibration set."""
         self.drift, self.drift_detail = None, ""
         if meant is None or self.colour is None or self.state != "live":
             return
         names = ("brightness", "blue", "green", "red")
-        off = [
-            sum(self.colour) / 3 - sum(meant) / 3,
-            *(now - then for now, then in zip(self.colour, meant, strict=True)),
-        ]
+        off = meant.off(self.colour)
         worst = max(range(len(off)), key=lambda i: abs(off[i]))
         self.drift = round(off[worst], 1)
         if abs(self.drift) > limit:
             self.drift_detail = (
-                f"{names[worst]} is {self.drift:+.0f} grey levels off the calibration set: check the light"
+                f"{names[worst]} is {self.drift:+.0f} grey levels off all that the network was calibrated with: "
+                "check the light"
             )
 
     def waiting_s(self, now_mono_s: float) -> float:

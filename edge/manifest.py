@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.bundle_archive import is_safe_name
 from edge.mask import border_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge.frame import Picture
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -95,6 +101,32 @@ class Probe(_Part):
     masks: dict[Slug, str]  # by target: chips round differently
 
 
+Levels = tuple[float, float, float, float]
+"""Brightness, blue, green and red, 0 to 255."""
+
+
+class LightInfo(_Part):
+    """Between which means the pictures lie that the network was calibrated with: it saw no other light."""
+
+    low: Levels  # of the pictures' means, the lowest
+    high: Levels  # and the highest
+
+    @classmethod
+    def of(cls, pictures: Iterable[Picture]) -> Self:
+        """Measure pictures, at least one."""
+        colours = np.array([picture.mean(axis=(0, 1)) for picture in pictures])
+        means = np.round(np.column_stack([colours.mean(axis=1), colours]), 1)
+        return cls(low=tuple(means.min(axis=0).tolist()), high=tuple(means.max(axis=0).tolist()))
+
+    def off(self, colour: tuple[float, float, float]) -> Levels:
+        """Say by how many grey levels a mean blue, green and red lies outside; 0 within, below is negative."""
+        now = (sum(colour) / 3, *colour)
+        brightness, blue, green, red = (
+            value - min(max(value, low), high) for value, low, high in zip(now, self.low, self.high, strict=True)
+        )
+        return brightness, blue, green, red
+
+
 class Manifest(_Part):
     """The signed description of a bundle; `files` lists everything but the manifest and its signature."""
 
@@ -114,6 +146,7 @@ class Manifest(_Part):
     licence: str
     provenance: str
     notice: str = ""
+    light: LightInfo | None = None  # bundles made before it was measured have none
     created: str  # RFC 3339
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 
 from edge.errors import BundleError
 from edge.frame import read_picture
+from edge.manifest import LightInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,10 +66,9 @@ def _read_classes(path: Path, classes: int) -> Plane:
     return np.asarray(mask, np.uint8)
 
 
-def calibration_look(bundle: Bundle) -> tuple[float, float, float] | None:
-    """Give the mean blue, green and red of the probe pictures, drawn from the data the model was measured on."""
-    means = [read_picture(bundle.file(probe.picture)).mean(axis=(0, 1)) for probe in bundle.manifest.probe]
-    if not means:
-        return None
-    blue, green, red = (float(value) for value in np.mean(means, axis=0))
-    return blue, green, red
+def calibration_light(bundle: Bundle) -> LightInfo | None:
+    """Give the light of the calibration pictures; of an older bundle that of its probe pictures."""
+    manifest = bundle.manifest
+    if manifest.light is None and manifest.probe:
+        return LightInfo.of(read_picture(bundle.file(probe.picture)) for probe in manifest.probe)
+    return manifest.light

@@ -32,7 +32,7 @@ from edge.people import open_people
 from edge.pictures.image import unpack
 from edge.pictures.preview import Preview
 from edge.segment import open_segmenter
-from edge.selftest import calibration_look, selftest
+from edge.selftest import calibration_light, selftest
 from edge.slot import Slot
 from edge.thresholds import Thresholds
 from edge.tiles.looks import open_looks
@@ -96,7 +96,7 @@ def run_worker(config: Config, core: Connection) -> None:
                 "labels": context.labels,
                 "colours": [c.colour for c in bundle.manifest.classes],
             }
-            core.send({"kind": "ready", "model": model, "look": calibration_look(bundle)})
+            core.send({"kind": "ready", "model": model, "light": calibration_light(bundle)})
             _inspect_for_ever(config, core, context, model["colours"], looks, spread.lanes, hide)
     except EdgeloupeError as error:
         core.send({"kind": "failed", "detail": str(error)})

@@ -21,6 +21,7 @@ from edge.manifest import (
     ClassInfo,
     FileInfo,
     InputInfo,
+    LightInfo,
     Manifest,
     OutputInfo,
     Probe,
@@ -54,6 +55,7 @@ class Contents:
     targets: dict[str, TargetInfo]
     reference: TargetInfo
     probe: tuple[Probe, ...]
+    light: LightInfo | None = None  # of the calibration pictures
     created: str  # RFC 3339
 
     def manifest(self, files: dict[str, FileInfo]) -> Manifest:
@@ -74,6 +76,7 @@ class Contents:
             reference=self.reference,
             files=files,
             probe=self.probe,
+            light=self.light,
             licence=card.licence,
             provenance=card.data,
             notice=card.notice,

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from edge import runtimes
 from edge.bundle import RECEIPT, open_bundle
 from edge.machine import processor
-from edge.manifest import Probe, TargetInfo
+from edge.manifest import LightInfo, Probe, TargetInfo
 from edge.segment import open_segmenter
 from edge.selftest import selftest
 from models.datasets import open_dataset
@@ -117,6 +117,7 @@ def quantize(order: Order) -> Receipt:
             targets={name: one.info for name, one in made.items()},
             reference=FLOAT,
             probe=_probe(validation, card, here, folder),
+            light=LightInfo.of(calibration.pictures),
             created=order.created,
         )
         draft = _draft(order, card, calibration, samples, split, folder)

@@ -6,6 +6,7 @@ is its own, so it never outlives the web process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import select
@@ -232,12 +233,15 @@ def _tell(slot: Slot, session: Session) -> None:
 
 def _give_way() -> None:
     """Take what is left of the processor, bounded memory, and be the first to go when there is none."""
-    os.nice(_NICER)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (round(_LONGEST_S), round(_LONGEST_S)))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     cv2.setNumThreads(1)
+    limits = {resource.RLIMIT_AS: _MEMORY, resource.RLIMIT_CPU: round(_LONGEST_S), resource.RLIMIT_CORE: 0}
+    for limit, most in limits.items():
+        with contextlib.suppress(OSError, ValueError):  # the system's own is lower
+            resource.setrlimit(limit, (most, most))
+    with contextlib.suppress(OSError):
+        os.nice(_NICER)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,10 @@ _CAMERA_GAUGES = {
     "inference_s": ("inference_seconds", "Time the network took for the last picture."),
     "total_s": ("processing_seconds", "Time from capture to verdict of the last picture."),
     "temperature_c": ("camera_temperature_celsius", "Of the camera's sensor, where it tells."),
-    "drift": ("camera_drift_levels", "Grey levels by which brightness or colour is off the calibration set."),
+    "drift": (
+        "camera_drift_levels",
+        "Grey levels of brightness or colour outside the calibration set's; 0 within.",
+    ),
 }
 _CAMERA_COUNTERS = {
     "frames": ("frames_captured_total", "Pictures the camera gave."),

@@ -13,7 +13,7 @@ from edge.bundle import open_bundle
 from edge.commands import bundle as bundle_command
 from edge.errors import BundleError, ModelError
 from edge.segment import open_segmenter
-from edge.selftest import selftest
+from edge.selftest import calibration_light, selftest
 from quantize.commands import evaluate, parity
 from quantize.commands import quantize as quantize_command
 from quantize.receipt import Receipt, receipt_of
@@ -40,6 +40,7 @@ def test_the_bundle_passes_its_own_self_test_and_is_signed(toy_bundle: Path, key
     bundle = open_bundle(toy_bundle, trusted=[public_key_path(key_file)])
     assert bundle.trusted
     assert len(bundle.manifest.probe) == 3
+    assert calibration_light(bundle) == bundle.manifest.light is not None
     for target, proof in receipt_of(bundle).targets.items():
         with open_segmenter(bundle, target, threads=1, stand_in=proof.measured) as segmenter:
             assert selftest(bundle, segmenter, target) > 0.9

@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from edge.camera_config import CameraConfig
@@ -13,6 +14,7 @@ from edge.camera_state import STATE_CAPACITY, CameraTold, state_slot
 from edge.capture.watch import CameraWatch
 from edge.clock import FakeClock
 from edge.health import CameraHealth
+from edge.manifest import LightInfo
 from edge.slot import Slot
 from edge.supervise import Supervised
 
@@ -121,8 +123,23 @@ def test_a_source_that_ended_may_be_silent_for_ever(bench: Bench) -> None:
 
 def test_light_that_drifts_off_the_calibration_set_is_told_by_name() -> None:
     health = CameraHealth(state="live", colour=(100.0, 100.0, 160.0))
-    health.compare((100.0, 100.0, 110.0), 40)
+    light = LightInfo(low=(90.0, 80.0, 80.0, 80.0), high=(140.0, 130.0, 130.0, 110.0))
+    health.compare(light, 40)
     assert health.drift == 50
     assert health.drift_detail.startswith("red is +50 grey levels off")
-    health.compare((100.0, 100.0, 140.0), 40)
+    health.compare(light, 60)
     assert health.drift_detail == ""
+    health.colour = (60.0, 90.0, 90.0)
+    health.compare(light, 5)
+    assert health.drift_detail.startswith("blue is -20 grey levels off")
+    health.colour = (85.0, 90.0, 105.0)
+    health.compare(light, 5)
+    assert (health.drift, health.drift_detail) == (0.0, ""), "as dark as some that it was calibrated with"
+
+
+def test_the_light_of_pictures_is_between_their_means() -> None:
+    dark, bright = (np.full((4, 6, 3), colour, np.uint8) for colour in ((10, 20, 60), (200, 100, 90)))
+    light = LightInfo.of([dark, bright])
+    assert light.low == (30.0, 10.0, 20.0, 60.0)
+    assert light.high == (130.0, 200.0, 100.0, 90.0)
+    assert light.off((205.0, 20.0, 30.0)) == (0.0, 5.0, 0.0, -30.0)

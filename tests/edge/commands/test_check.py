@@ -67,6 +67,18 @@ def test_every_fault_is_one_line(tmp_path: Path, scripted_bundle: Path) -> None:
     assert "does not exist" in rows["camera c"]["detail"]
 
 
+def test_a_key_that_can_not_be_read_is_a_fault(tmp_path: Path, scripted_bundle: Path) -> None:
+    base = config(scripted_bundle, "synthetic:plain", free_port())
+    del base["mqtt"]
+    base["web"] = {"key_file": str(tmp_path / "key")}
+    code, rows = check(tmp_path, base)
+    assert code == 1
+    assert rows["dashboard"]["detail"].endswith("No such file or directory: give a file that can be read")
+    (tmp_path / "key").write_text("long enough to be a key", encoding="utf-8")
+    _, rows = check(tmp_path, base)
+    assert rows["dashboard"]["ok"]
+
+
 def test_a_camera_that_hangs_or_crashes_is_given_up(tmp_path: Path, scripted_bundle: Path) -> None:
     base = config(scripted_bundle, "synthetic:crash", free_port())
     base["cameras"]["d"] = {"source": "synthetic:stall", "first_frame_s": 2}
