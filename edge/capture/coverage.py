@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Lean = Literal["left", "right", "upper", "lower"]
 """The board's edge that is nearer to the camera."""
 
-THIRDS = 3
+_INNER = (0.25, 0.75)
+"""Shares of width and height between which the middle lies: lenses bend most near the edges, so these must be seen."""
 PLACES = (
     "in the upper left", "at the top", "in the upper right",
     "at the left", "in the middle", "at the right",
@@ -31,7 +32,7 @@ _TILTED = 0.2
 class Coverage:
     """What a set of views shows."""
 
-    cells: tuple[bool, ...] = (False,) * len(PLACES)  # thirds of the picture, row by row
+    cells: tuple[bool, ...] = (False,) * len(PLACES)  # parts of the picture, as `PLACES` names them
     leans: frozenset[Lean] = frozenset()
 
     @property
@@ -53,8 +54,8 @@ def coverage(sightings: Iterable[Sighting], size: tuple[int, int]) -> Coverage:
     """Sum up views of pictures of one size, width and height."""
     cells, leans = np.zeros(len(PLACES), bool), set[Lean]()
     for sighting in sightings:
-        column, row = (np.clip(sighting.in_picture_px / size, 0, 0.999) * THIRDS).astype(int).T
-        cells[row * THIRDS + column] = True
+        column, row = np.searchsorted(_INNER, sighting.in_picture_px / size).T
+        cells[row * (len(_INNER) + 1) + column] = True
         leans |= _leans(sighting, size)
     return Coverage(tuple(bool(cell) for cell in cells), frozenset(leans))
 

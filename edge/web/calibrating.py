@@ -199,6 +199,7 @@ def run(runtime_dir: Path, state_dir: Path, camera: str, board: str) -> None:
     path = (state_dir / "calibrations" / f"{camera}.json").absolute()
     session = Session(camera=camera, guide=Guide(Board.parse(board)), path=path)
     look = RawLook(runtime_dir, camera, clock)
+    silent = f"camera {camera} gives no picture: see its state on the dashboard"
     began = heard = pictured = clock.monotonic_s()
     with Slot.create(told_slot(runtime_dir), CAPACITY) as slot:
         _tell(slot, session)
@@ -206,16 +207,18 @@ def run(runtime_dir: Path, state_dir: Path, camera: str, board: str) -> None:
             orders = _orders(_LOOK_S)
             if orders is None:
                 return
-            heard = now if orders else heard
-            for order in (order for order in ORDERS if order in orders):
+            heard, trouble = now if orders else heard, session.trouble
+            heeded = [order for order in ORDERS if order in orders]
+            for order in heeded:
                 session.heed(order)
             picture = look.next()
             if picture is not None:
                 pictured = now
+                session.trouble = "" if session.trouble == silent else session.trouble
                 session.see(picture)
             elif now - pictured > _SILENT_S and not session.trouble:
-                session.trouble = f"camera {camera} gives no picture: see its state on the dashboard"
-            if picture is not None or orders:
+                session.trouble = silent
+            if picture is not None or heeded or session.trouble != trouble:
                 _tell(slot, session)
 
 

@@ -113,6 +113,7 @@ function showViews() {
   for (const lean of document.querySelectorAll(".lean")) lean.dataset.on = leans.includes(lean.dataset.lean) ? "yes" : "no";
   const parts = `${cells.filter(Boolean).length} of ${cells.length} parts of the picture, ${leans.length} of 4 tilts`;
   byId("coverage").setAttribute("aria-label", `Covered so far: ${parts}`);
+  byId("enough").dataset.ready = cells.every(Boolean) && leans.length === 4 ? "yes" : "no";
   byId("enough").disabled = kept < fewest - 1; // the plane is one more
   byId("measure").disabled = !told.seen || told.still < 1;
   byId("lens").disabled = kept < fewest;

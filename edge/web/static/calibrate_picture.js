@@ -1,4 +1,4 @@
-// The camera's picture while it is calibrated: corners that are seen, views that were kept, thirds not seen yet.
+// The camera's picture while it is calibrated: corners that are seen, views that were kept, and the parts to be covered.
 const SEEN = "#ffd23f";
 const STILL = "#47d18c";
 const KEPT = "71 209 140";
@@ -58,11 +58,11 @@ export class CalibrationPicture {
     context.strokeStyle = "rgb(255 255 255 / 28%)";
     context.setLineDash([width / 160, width / 160]);
     context.beginPath();
-    for (const third of [1 / 3, 2 / 3]) {
-      context.moveTo(third * width, 0);
-      context.lineTo(third * width, height);
-      context.moveTo(0, third * height);
-      context.lineTo(width, third * height);
+    for (const inner of [0.25, 0.75]) {
+      context.moveTo(inner * width, 0);
+      context.lineTo(inner * width, height);
+      context.moveTo(0, inner * height);
+      context.lineTo(width, inner * height);
     }
     context.stroke();
     context.setLineDash([]);
