@@ -53,7 +53,7 @@ test: system $(WORKSHOP)  ## the whole test suite
 	@echo "== tests"
 	$(PY) -m pytest -n 2 --dist loadfile
 
-SOAK := power_cut kill corruption io_faults disk_full broker_kill hostile bad_link offline sinks faults battery frames
+SOAK := power_cut kill corruption io_faults disk_full broker_kill hostile bad_link offline sinks faults battery frames calibrating
 
 soak: system $(WORKSHOP)  ## long forms of the fault tests: some hours; make soak SOAK=kill for one
 	for name in $(SOAK); do echo "== $$name"; $(PY) -m tests.soak.$$name; done
