@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from edge.clock import Clock
@@ -26,9 +26,14 @@ class Arrival:
     clock: Clock
     clip_s: float | None = None  # how much later than pictures clips may come; None: nobody wants them
 
-    def files(self, fields: Mapping[str, Any]) -> list[str]:
-        """Give the files that an alert names, relative to the root."""
-        return [fields[name] for name in self._within_s() if fields.get(name)]
+    def contents(self, fields: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+        """Read the files that an alert names: each path relative to the root, without what is not there or damaged."""
+        for path in (fields[name] for name in self._within_s() if fields.get(name)):
+            try:
+                data = (self.root / path).read_bytes()
+            except OSError:
+                continue
+            yield path, data
 
     def wait_s(self, alert: Stored) -> float:
         """Say for how long to wait before looking again; 0 when nothing is missing or to be hoped for.

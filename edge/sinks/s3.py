@@ -37,7 +37,6 @@ class S3:
 
     def __init__(self, config: S3Config, secret: str | None, site: Site) -> None:
         self._config = config
-        self._root = site.evidence
         self._arrival = site.arrival(clips=config.clips)
         options: dict[str, Any] = {"region": config.region, "virtual_hosted_style_request": config.endpoint is None}
         if config.endpoint is not None:
@@ -76,13 +75,8 @@ class S3:
         return 0.0 if alerts else _IDLE_S
 
     def _upload(self, alert: Stored) -> None:
-        for path in self._arrival.files(alert.fields()):
-            try:
-                file = (self._root / path).open("rb")
-            except OSError:
-                continue  # made room for newer ones
-            with file:
-                obstore.put(self._store, f"{self._config.prefix}evidence/{path}", file)
+        for path, data in self._arrival.contents(alert.fields()):
+            obstore.put(self._store, f"{self._config.prefix}evidence/{path}", data)
         name = f"{self._config.prefix}alerts/{alert.epoch}/{alert.seq:012d}.json"
         obstore.put(self._store, name, alert.message.encode())
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import posixpath
-import shutil
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import paramiko
 
@@ -45,7 +42,6 @@ class Sftp:
         self._name = name
         self._config = config
         self._secret = secret
-        self._root = site.evidence
         self._arrival = site.arrival(clips=config.clips)
         self._folders: set[str] = set()  # known to be there
         self._client: Any = None
@@ -99,30 +95,23 @@ class Sftp:
         return 0.0 if alerts else _IDLE_S
 
     def _upload(self, alert: Stored) -> None:
-        for path in self._arrival.files(alert.fields()):
-            try:
-                near = (self._root / path).open("rb")
-            except FileNotFoundError:
-                continue  # made room for newer ones
-            with near:
-                self._put(f"evidence/{path}", near)
-        self._put(f"alerts/{alert.epoch}/{alert.seq:012d}.json", BytesIO(alert.message.encode()))
+        for path, data in self._arrival.contents(alert.fields()):
+            self._put(f"evidence/{path}", data)
+        self._put(f"alerts/{alert.epoch}/{alert.seq:012d}.json", alert.message.encode())
 
-    def _put(self, path: str, near: BinaryIO) -> None:
+    def _put(self, path: str, data: bytes) -> None:
         """Write one file, whose content never changes, where it is not there yet."""
         whole = posixpath.join(self._config.folder, path)
         partial = f"{whole}.partial"
-        size = near.seek(0, os.SEEK_END)
-        if self._size(whole) == size:
+        if self._size(whole) == len(data):
             return
         self._make(posixpath.dirname(whole))
         there = self._size(partial)
-        begin = there - _BLOCK if _BLOCK < there <= size else 0  # the last block may not be whole
-        near.seek(begin)
+        begin = there - _BLOCK if _BLOCK < there <= len(data) else 0  # the last block may not be whole
         with self._far.open(partial, "r+" if begin else "w") as far:
             far.seek(begin)
-            shutil.copyfileobj(near, far, _BLOCK)
-        if self._size(partial) != size:  # what goes wrong in closing is not told
+            far.write(memoryview(data)[begin:])
+        if self._size(partial) != len(data):  # what goes wrong in closing is not told
             raise OSError("the file came out too short")
         self._far.posix_rename(partial, whole)
 

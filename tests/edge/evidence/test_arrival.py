@@ -47,6 +47,6 @@ def test_a_clip_is_waited_for_where_it_is_wanted_and_as_long_as_it_takes(tmp_pat
     assert Arrival(tmp_path, clock).wait_s(alert) == 0
     wanted = Arrival(tmp_path, clock, clip_s=10)
     assert wanted.wait_s(alert) > 0
-    assert wanted.files(alert.fields()) == ["gone.jpg", "a.mp4"]
-    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.mp4").write_bytes(b"video")
     assert wanted.wait_s(alert) == 0
+    assert list(wanted.contents(alert.fields())) == [("a.mp4", b"video")]

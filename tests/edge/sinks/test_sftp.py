@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,6 +104,17 @@ def test_a_key_that_is_not_let_in_is_told_in_one_line(plant: Plant, sshd: Sshd, 
     with plant.sink(settings(sshd, tmp_path / "far", key_file=ssh_key(tmp_path / "other"))) as sink:
         until(lambda: "Authentication failed" in sink.status()["detail"])
         assert "\n" not in sink.status()["detail"]
+
+
+def test_a_key_with_a_passphrase_opens_with_the_secret(
+    plant: Plant, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", str(sshd.key)], check=True)
+    with plant.sink(settings(sshd, tmp_path / "far")) as sink:
+        until(lambda: "sinks.it.key_file" in sink.status()["detail"])
+    monkeypatch.setenv("EDGELOUPE_IT_SECRET", "open sesame")
+    with plant.sink(settings(sshd, tmp_path / "far")) as sink:
+        until(lambda: sink.status()["connected"])
 
 
 def test_a_password_that_is_wrong_is_told_in_one_line(plant: Plant, sshd: Sshd, tmp_path: Path) -> None:
