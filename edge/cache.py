@@ -18,7 +18,7 @@ def cache_folder(kind: str) -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a power cut leaves all of it or none.
+    """Write a file so that a power cut leaves all of it or what stood there before; once this returns, all of it.
 
     Raises:
         OSError: it can't be written.
@@ -33,3 +33,8 @@ def write_whole(path: Path, content: bytes) -> None:
         except OSError:
             Path(file.name).unlink(missing_ok=True)
             raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # or the power cut comes back with what stood there before
+    finally:
+        os.close(folder)

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from edge.errors import ConfigError
 from edge.source import check_source
-from edge.strict_yaml import Strict
-from edge.tile_config import TilingConfig
+from edge.strict_yaml import Slug, Strict
+from edge.tile_config import TilingConfig, ZoneConfig
 
 _PATIENCE_S = 1.5
 _DUE_S = 0.5
@@ -193,6 +193,7 @@ class CameraConfig(TilingConfig):
     pick: Literal["all", "sharpest", "best", "worst"] = Field(
         default="all", description="of a burst: each judged, only the sharpest, or the best or worst verdict"
     )
+    zones: dict[Slug, ZoneConfig] = Field(default={}, description="parts of the straightened picture, by name")
     geometry: GeometryConfig = GeometryConfig()
     reference: Path | None = Field(
         default=None,

@@ -13,6 +13,7 @@ from edge.errors import EdgeloupeError
 from edge.geometry.straighten import Geometry
 from edge.payload import Context
 from edge.pictures.image import bgr
+from edge.recipe import bundle_of, recipes_of, served_recipes
 from edge.segment import open_segmenter
 from edge.selftest import selftest
 from edge.sinks import Site, make_peer
@@ -20,6 +21,7 @@ from edge.sinks.mqtt import try_broker
 from edge.supervise import SPAWN
 from edge.tiles.looks import open_looks
 from edge.tiles.tiled import plan
+from edge.zones import check_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from edge.camera_config import CameraConfig
-    from edge.config import Config, ModelConfig, MqttConfig, WebConfig
+    from edge.config import Config, MqttConfig, WebConfig
     from edge.frame import Picture
 
 _MODEL_S = 180.0
@@ -48,9 +50,13 @@ class Finding:
 
 def check(config: Config) -> list[Finding]:
     """Try everything the configuration names; a check that hangs is given up and is a fault."""
-    findings = [_try("model", _MODEL_S, _open_model, config)]
+    models = {recipe.bundle: config.model_copy(update={"recipe": name}) for name, recipe in recipes_of(config).items()}
+    findings = [
+        _try("model" if len(models) == 1 else f"model of {each.recipe}", _MODEL_S, _open_model, each)
+        for each in models.values()
+    ]
     for name, camera in config.cameras.items():
-        findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, camera, config))
+        findings.append(_try(f"camera {name}", camera.first_frame_s, _read_camera, name, config))
     if config.web.enabled and config.web.key_file is not None:
         findings.append(_try("dashboard", _BROKER_S, _read_key, config.web))
     if config.mqtt:
@@ -84,21 +90,26 @@ def _tell(answer: Connection, action: Callable[..., str], args: tuple[Any, ...])
 
 
 def _open_model(device: Config) -> str:
-    config = device.model
-    bundle = open_bundle(config.bundle, trusted=config.trusted_keys)
-    context = Context.of(bundle, config.target, device="check", rules=device.rules)
-    with open_segmenter(bundle, context.model.target, config.threads) as segmenter:
-        iou = selftest(bundle, segmenter, context.model.target)
-        with open_looks(
-            segmenter, bundle, device.cameras, device.rules, threads=config.threads, trusted=config.trusted_keys
-        ):
-            pass  # networks for first looks were proven
+    config, recipes = device.model, served_recipes(device)
+    bundle = open_bundle(bundle_of(device), trusted=config.trusted_keys)
+    contexts = [
+        Context.of(bundle, config.target, device="check", rules=recipe.rules, recipe=name)
+        for name, recipe in recipes.items()
+    ]
+    model = contexts[0].model
+    with open_segmenter(bundle, model.target, config.threads) as segmenter:
+        iou = selftest(bundle, segmenter, model.target)
+        for recipe in recipes.values():
+            with open_looks(
+                segmenter, bundle, recipe.cameras, recipe.rules, threads=config.threads, trusted=config.trusted_keys
+            ):
+                pass  # networks for first looks were proven
     signer = "a trusted key" if bundle.trusted else f"{bundle.signed_by}, not checked against model.trusted_keys"
-    model = context.model
     return f"{model.name} release {model.release} on {model.target}: self-test IoU {iou:.3f}, signed by {signer}"
 
 
-def _read_camera(config: CameraConfig, device: Config) -> str:
+def _read_camera(name: str, device: Config) -> str:
+    config = device.cameras[name]
     with cameras.create(config, device.mqtt) as camera:
         if (release := cameras.release_of(camera)) is not None:
             release()
@@ -112,13 +123,15 @@ def _read_camera(config: CameraConfig, device: Config) -> str:
     straight = Geometry(config.geometry).apply(picture)
     if straight is not picture:
         came += f", straightened to {straight.shape[1]}x{straight.shape[0]}"
-    return came + _lay_tiles(config, device.model, straight)
+    for recipe in recipes_of(device).values():
+        check_zones(recipe.cameras[name].zones, straight.shape[1], straight.shape[0])
+    return came + _lay_tiles(config, device, straight)
 
 
-def _lay_tiles(config: CameraConfig, model: ModelConfig, picture: Picture) -> str:
+def _lay_tiles(config: CameraConfig, device: Config, picture: Picture) -> str:
     if config.roi is None and config.tiles is None:
         return ""
-    manifest = open_bundle(model.bundle, trusted=model.trusted_keys).manifest
+    manifest = open_bundle(bundle_of(device), trusted=device.model.trusted_keys).manifest
     taken, given = ((side.width, side.height) for side in (manifest.input, manifest.output))
     laid = plan(config, (picture.shape[1], picture.shape[0]), taken, given)
     area = f"{laid.area.width}x{laid.area.height} at {laid.area.x}, {laid.area.y}"

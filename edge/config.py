@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -14,12 +14,14 @@ from edge.camera_config import CameraConfig, PictureConfig, Seconds
 from edge.errors import ConfigError
 from edge.evidence_config import EvidenceKind, PeopleConfig, RetentionConfig
 from edge.sink_config import SinkConfig, SparkplugConfig
-from edge.strict_yaml import Strict
+from edge.strict_yaml import Slug, Strict
+from edge.tile_config import Roi, TilesConfig, ZoneConfig
 from edge.topics import RESERVED, Verb
 
-DEFAULT_PATH = Path("/etc/edgeloupe/edgeloupe.yaml")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+DEFAULT_PATH = Path("/etc/edgeloupe/edgeloupe.yaml")
 
 
 def _not_a_topic(name: str) -> str:
@@ -38,6 +40,16 @@ def _topic_level_path(value: str) -> str:
     return value
 
 
+class ZoneRuleConfig(Strict):
+    """What is otherwise for regions of one class that lie in one zone; what is unset is as elsewhere."""
+
+    ignore: bool = Field(default=False, description="what lies there is no defect, and counts for no share")
+    min_score: Share | None = None
+    undecided_score: Share | None = None
+    min_area_px: Annotated[int, Field(ge=1)] | None = None
+    max_share: Share | None = Field(default=None, description="of the object, by what lies there alone")
+
+
 class RuleConfig(Strict):
     """When a region of one class is a defect."""
 
@@ -50,10 +62,24 @@ class RuleConfig(Strict):
         default=0.0, description="tolerated share of the object (all classes but the first) before it is NotOK"
     )
 
+    zones: dict[Slug, ZoneRuleConfig] = Field(
+        default={}, description="by zone; of several that a region lies in, the first one here"
+    )
+
+    def within(self, zone: str | None) -> RuleConfig:
+        """Give the limits for regions that lie in `zone`, one of `zones`; in none, the rule's own."""
+        if zone is None:
+            return self
+        told = self.zones[zone].model_dump(exclude={"ignore"}, exclude_none=True)
+        return self.model_copy(update={**told, "zones": {}})
+
     @model_validator(mode="after")
     def _band_is_below(self) -> RuleConfig:
-        if self.undecided_score is not None and self.undecided_score >= self.min_score:
-            raise ValueError("undecided_score must be below min_score")
+        for zone in (None, *self.zones):
+            limits = self.within(zone)
+            if limits.undecided_score is not None and limits.undecided_score >= limits.min_score:
+                where = f" in zone {zone}" if zone else ""
+                raise ValueError(f"undecided_score must be below min_score{where}")
         return self
 
 
@@ -201,6 +227,22 @@ class WebConfig(Strict):
         return key
 
 
+class RecipeCameraConfig(Strict):
+    """How one camera's pictures are looked at for one product; what is unset is as for the camera."""
+
+    zones: dict[Slug, ZoneConfig] | None = None
+    roi: Roi | None = None
+    tiles: TilesConfig | None = None
+
+
+class RecipeConfig(Strict):
+    """What to inspect on one product; what is unset is as for the device."""
+
+    rules: Annotated[dict[Slug, RuleConfig], Field(min_length=1)] | None = None
+    cameras: dict[Slug, RecipeCameraConfig] = Field(default={}, description="by name")
+    bundle: Path | None = None
+
+
 class Config(Strict):
     """Everything the daemon depends on."""
 
@@ -208,12 +250,30 @@ class Config(Strict):
     model: ModelConfig
     cameras: Annotated[dict[CameraName, CameraConfig], Field(min_length=1)]
     rules: Annotated[dict[Slug, RuleConfig], Field(min_length=1)] = Field(description="by class of the model")
+    recipes: dict[Slug, RecipeConfig] = Field(
+        default={}, description="by product; without any there is nothing to choose"
+    )
+    recipe: Slug | None = Field(default=None, description="until another is prepared; unset: the first of recipes")
     picture: PictureConfig = PictureConfig()
     alerts: AlertConfig = AlertConfig()
     mqtt: MqttConfig | None = None
     sinks: dict[Slug, SinkConfig] = Field(default={}, description="by a name of one's own")
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
+
+    @model_validator(mode="after")
+    def _recipes_fit(self) -> Config:
+        if self.recipe is not None and self.recipe not in self.recipes:
+            raise ValueError(f"recipe = {self.recipe!r}: is none of recipes")
+        _check_zones("", self.rules, {name: camera.zones for name, camera in self.cameras.items()})
+        for name, recipe in self.recipes.items():
+            unknown = sorted(set(recipe.cameras) - set(self.cameras))
+            if unknown:
+                raise ValueError(f"recipes.{name}.cameras.{unknown[0]}: is none of cameras")
+            zones = {key: camera.zones for key, camera in self.cameras.items()}
+            zones |= {key: camera.zones for key, camera in recipe.cameras.items() if camera.zones is not None}
+            _check_zones(f"recipes.{name}.", recipe.rules or self.rules, zones)
+        return self
 
     @model_validator(mode="after")
     def _sinks_fit(self) -> Config:
@@ -231,6 +291,15 @@ class Config(Strict):
             if self.storage.blur_people and camera.clip.before_s + camera.clip.after_s > 0:
                 raise ValueError(f"cameras.{name}.clip would show people: leave it out, or storage.blur_people")
         return self
+
+
+def _check_zones(where: str, rules: Mapping[str, RuleConfig], zones: Mapping[str, Mapping[str, ZoneConfig]]) -> None:
+    known = {name for of_camera in zones.values() for name in of_camera}
+    for label, rule in rules.items():
+        unknown = sorted(set(rule.zones) - known)
+        if unknown:
+            there = f"only {', '.join(sorted(known))}" if known else "none at all"
+            raise ValueError(f"{where}rules.{label}.zones.{unknown[0]}: no camera has such a zone, {there}")
 
 
 def load_config(path: Path) -> Config:

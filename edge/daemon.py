@@ -279,7 +279,7 @@ class Daemon:
             self._core.close()
         self._close_open_alerts()
         self._core, theirs = FORK.Pipe(duplex=False)
-        return self._config, theirs
+        return self._config.model_copy(update={"recipe": self._orders.recipe.name}), theirs
 
     def _close_open_alerts(self) -> None:
         """End alerts whose watcher is gone: the life of an alert never stays open by accident."""
@@ -324,6 +324,7 @@ class Daemon:
             config,
             device=self._config.device,
             cameras=list(self._config.cameras),
+            recipes=list(self._config.recipes),
             outbox_path=self._outbox_path,
             clock=self._clock,
         )
@@ -334,6 +335,7 @@ class Daemon:
 
     def _tell_health(self) -> None:
         outbox = self._look_at_store()
+        self._health.recipe_id = self._orders.recipe.name
         mqtt: dict[str, Any] = {"configured": self._sink is not None}
         if self._sink:
             mqtt |= self._sink.status()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge.frame import Frame, Picture
     from edge.mask import Mask
     from edge.segment import Sees
+    from edge.zones import Zones
 
 
 class Inspector:
@@ -33,12 +34,14 @@ class Inspector:
         rules: Mapping[str, RuleConfig],
         check: PictureCheck,
         clock: Clock,
+        zones: Zones | None = None,
     ) -> None:
         self._segmenter = segmenter
         self._labels = tuple(labels)
         self._rules = rules
         self._check = check
         self._clock = clock
+        self._zones = zones
 
     def inspect(self, frame: Frame) -> tuple[Inspection, Mask | None]:
         """Judge one frame; give what was decided, and the mask if there is one.
@@ -54,6 +57,8 @@ class Inspector:
         mask, faults = (None, faults) if faults else self._see(frame, prepared)
         inferred = time.perf_counter()
         found = regions(mask, self._labels, self._rules) if mask is not None else []
+        if mask is not None and self._zones is not None:
+            found = self._zones.tell(found, mask)
         shares = mask.shares(len(self._labels)) if mask is not None else ()
         if mask is None:
             verdict, reasons = Verdict.NotDecidable, faults
@@ -89,11 +94,14 @@ class Inspector:
     def _see(self, frame: Frame, prepared: Picture) -> tuple[Mask | None, tuple[str, ...]]:
         """Segment a frame that is fit to be judged; give why there is no mask where there is none."""
         try:
-            return self._segmenter.see(frame.picture, prepared), ()
+            mask = self._segmenter.see(frame.picture, prepared)
+            if self._zones is not None:
+                self._zones.fit(mask)
         except ModelError as error:
             return None, (f"model fault: {error}",)
         except PictureError as error:
             return None, (f"picture does not fit: {error}",)
+        return mask, ()
 
     def _look(self, frame: Frame) -> tuple[str, ...]:
         """Look at a frame that nobody looked at before."""

@@ -10,8 +10,9 @@ from edge.capture.capture import frame_slot
 from edge.errors import ConfigError, EdgeloupeError
 from edge.mqtt.command import RefusedError
 from edge.pictures.image import unpack
+from edge.recipe import RecipeChoice, recipes_of
 from edge.slot import Slot
-from edge.thresholds import Thresholds, adjusted
+from edge.thresholds import InForce, Thresholds, adjusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edge.config import Config
     from edge.evidence.store import EvidenceStore
     from edge.mqtt.command import Order
+    from edge.recipe import Recipe
     from edge.supervise import Supervised
 
 SHOT_S = 30.0
@@ -37,6 +39,10 @@ class Asker(Protocol):
         """Say what became of an order: `error` is None when it was done."""
         ...
 
+    def set_recipe(self, name: str, /) -> None:
+        """Show which recipe is in force."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shot:
@@ -45,7 +51,7 @@ class _Shot:
 
 
 class Orders:
-    """Starts and stops cameras, takes single pictures, begins anew with the model; belongs to the core's thread.
+    """Starts and stops cameras, takes single pictures, changes recipes and models; belongs to the core's thread.
 
     A stopped camera has no process and stays stopped until it is started, or the device is.
     """
@@ -65,9 +71,13 @@ class Orders:
         self._evidence = evidence
         self._asker = asker
         self._clock = clock
-        self._rules = config.rules
+        self._recipes = recipes_of(config)
+        self._rules = {name: recipe.rules for name, recipe in self._recipes.items()}
+        self._choice = RecipeChoice(config)
         self._thresholds = Thresholds(config.storage.runtime_dir)
         self._thresholds.create()
+        self.recipe = self._recipes[self._choice.read()]
+        self._put_into_force(InForce(self.recipe.name, self.recipe.rules))
 
     def idle(self, child: str) -> bool:
         """Say whether a process is not to be running."""
@@ -96,7 +106,7 @@ class Orders:
         """Do what is asked; the answer follows at once, or when it is done."""
         try:
             told = self._do(order)
-        except RefusedError as error:
+        except (RefusedError, ConfigError) as error:
             told = {"error": str(error)}
         if told is not None:
             self._answer(order, told)
@@ -126,19 +136,42 @@ class Orders:
             case "adjust":
                 return self._adjust(order)
             case "prepare_recipe":
-                raise RefusedError("this device has one recipe, its configuration: change that, and restart it")
+                return self._prepare(order)
             case _:
                 raise RefusedError("no earlier model is kept on this device: put its bundle back, and reload_model")
         return {"error": None, "cameras": cameras, "stopped": sorted(self.stopped)}
 
     def _adjust(self, order: Order) -> dict[str, Any]:
-        """Put other thresholds into force, until the device is started again."""
-        try:
-            self._rules = adjusted(self._rules, order.fields.get("rules"))
-        except ConfigError as error:
-            raise RefusedError(str(error)) from error
-        self._thresholds.tell(self._rules)
-        return {"error": None, "rules": {label: rule.model_dump() for label, rule in self._rules.items()}}
+        """Put other thresholds of the recipe in force into force, until the device is started again."""
+        name = self.recipe.name
+        rules = adjusted(self._rules[name], order.fields.get("rules"), self.recipe.zones)
+        self._put_into_force(InForce(name, rules))
+        return {"error": None, "rules": {label: rule.model_dump() for label, rule in rules.items()}}
+
+    def _prepare(self, order: Order) -> dict[str, Any]:
+        """Change the recipe; each picture that is taken up from now on is judged by it."""
+        if None in self._recipes:
+            raise RefusedError("this device has no recipes: add them to its configuration")
+        name = order.fields.get("recipe_id")
+        if not isinstance(name, str) or name not in self._recipes:
+            raise RefusedError(f"recipe_id: there is no such recipe, only {', '.join(map(str, self._recipes))}")
+        self._change_recipe(self._recipes[name])
+        return {"error": None, "recipe_id": name}
+
+    def _change_recipe(self, recipe: Recipe) -> None:
+        """Keep the choice, then put it into force. Raises ConfigError, and then nothing has changed."""
+        if recipe.name is not None:
+            self._choice.write(recipe.name)
+        if recipe.bundle != self.recipe.bundle:  # so that no picture is judged by this recipe and the other's model
+            self._children["worker"].replace(f"recipe {recipe.name} has another model", at_once=True)
+        self.recipe = recipe
+        self._put_into_force(InForce(recipe.name, self._rules[recipe.name]))
+
+    def _put_into_force(self, told: InForce) -> None:
+        self._thresholds.tell(told)
+        self._rules[told.recipe] = told.rules
+        if self._asker is not None and told.recipe is not None:
+            self._asker.set_recipe(told.recipe)
 
     def _trigger(self, order: Order, cameras: list[str]) -> None:
         camera = _the_one(cameras)

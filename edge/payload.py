@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,9 +41,27 @@ class Context:
     model: ModelInfo
     labels: tuple[str, ...]  # of the model's classes, by index
     thresholds: Mapping[str, RuleConfig]
+    recipe: str | None = None  # by which frames are judged
+    told: Mapping[str, Any] = field(init=False, repr=False, compare=False)  # the thresholds, as they are written
+
+    def __post_init__(self) -> None:
+        """Write the thresholds once, not with each result."""
+        told = {label: rule.model_dump(exclude_none=True) for label, rule in self.thresholds.items()}
+        for rule in told.values():
+            if not rule["zones"]:
+                del rule["zones"]
+        object.__setattr__(self, "told", told)
 
     @classmethod
-    def of(cls, bundle: Bundle, target: str | None, *, device: str, rules: Mapping[str, RuleConfig]) -> Self:
+    def of(
+        cls,
+        bundle: Bundle,
+        target: str | None,
+        *,
+        device: str,
+        rules: Mapping[str, RuleConfig],
+        recipe: str | None = None,
+    ) -> Self:
         """Describe `bundle` as run for `target`, by default one that runs here.
 
         Raises:
@@ -54,7 +72,8 @@ class Context:
         labels = bundle.manifest.class_names
         unknown = sorted(set(rules) - set(labels))
         if unknown:
-            raise ConfigError(f"rules.{unknown[0]}: the model has no such class, only {', '.join(labels)}")
+            where = f"recipes.{recipe}.rules" if recipe else "rules"
+            raise ConfigError(f"{where}.{unknown[0]}: the model has no such class, only {', '.join(labels)}")
         model = ModelInfo(
             name=bundle.manifest.name,
             release=bundle.manifest.release,
@@ -62,7 +81,7 @@ class Context:
             target=name,
             precision=info.precision,
         )
-        return cls(device=device, model=model, labels=labels, thresholds=rules)
+        return cls(device=device, model=model, labels=labels, thresholds=rules, recipe=recipe)
 
 
 def result(inspection: Inspection, context: Context) -> dict[str, Any]:
@@ -82,7 +101,7 @@ def result(inspection: Inspection, context: Context) -> dict[str, Any]:
         "reasons": list(inspection.reasons),
         "part_id": None,
         "job_id": None,
-        "recipe_id": None,
+        "recipe_id": context.recipe,
         "creation_time": rfc3339(inspection.created_at),
         "frame": {
             "id": inspection.frame_id,
@@ -99,7 +118,7 @@ def result(inspection: Inspection, context: Context) -> dict[str, Any]:
             "total": round(times.total, 6),
         },
         "model": {**_model(context.model)},
-        "thresholds": {label: {**_threshold(rule)} for label, rule in context.thresholds.items()},
+        "thresholds": {label: {**rule} for label, rule in context.told.items()},
         "class_shares": {
             label: round(share, 6) for label, share in zip(context.labels, inspection.class_shares, strict=False)
         },
@@ -111,11 +130,6 @@ def result(inspection: Inspection, context: Context) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _model(model: ModelInfo) -> dict[str, Any]:
     return asdict(model)
-
-
-@lru_cache(maxsize=256)
-def _threshold(rule: RuleConfig) -> dict[str, Any]:
-    return rule.model_dump(exclude_none=True)
 
 
 def alert(event: Event, rests_on: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,6 +168,6 @@ def _region(region: Region, mm_per_px: float | None) -> dict[str, Any]:
         "area_mm2": None if mm_per_px is None else round(region.area_px * mm_per_px**2, 4),
         "length_mm": None if mm_per_px is None else round(length_px(region) * mm_per_px, 3),
         "centroid": [round(v, 1) for v in region.centroid],
-        "zones": [],
+        "zones": list(region.zones),
         "segmentation": {"size": list(region.segmentation.size), "counts": region.segmentation.counts},
     }

@@ -30,3 +30,4 @@ class Region:
     area_px: int
     centroid: tuple[float, float]  # x, y
     segmentation: Rle
+    zones: tuple[str, ...] = ()  # it lies in, as they are listed

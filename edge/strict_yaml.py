@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import ConfigError
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 M = TypeVar("M", bound="Strict")
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+"""A name of the user's own, fit to be a level of a topic."""
 
 
 class Strict(BaseModel):

@@ -48,6 +48,15 @@ Side = Annotated[int, Field(ge=_LEAST, le=_FARTHEST)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+class ZoneConfig(Strict):
+    """A part of a camera's pictures that has a name; rules may differ in it."""
+
+    outline: Roi = Field(description="x, y, width, height, or corners of a polygon")
+    least_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5, description="of a region's pixels that must lie in it for the region to be counted as lying there"
+    )
+
+
 class TilesConfig(Strict):
     """Overlapping parts that the network looks at one by one, in pictures larger than what it takes."""
 

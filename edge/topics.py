@@ -9,7 +9,7 @@ from typing import Literal, TypeGuard
 Verb = Literal["trigger", "start", "stop", "prepare_recipe", "replay", "reload_model", "rollback", "snapshot", "adjust"]
 """What a device can be told."""
 
-RESERVED = ("cmd", "reply")
+RESERVED = ("cmd", "reply", "recipe")
 """Levels beside the cameras; a camera of such a name would be mistaken for them."""
 
 _CORRELATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,6 +41,11 @@ class Topics:
     def metrics(self) -> str:
         """JSON of all counters, from time to time."""
         return f"{self.root}/metrics"
+
+    @property
+    def recipe(self) -> str:
+        """Retained word: the recipe in force, on devices that have any."""
+        return f"{self.root}/recipe/state"
 
     def camera(self, camera: str, what: str) -> str:
         """`status`, `health`, `verdict` and `image` (retained), `result` (QoS 0) and `alert` (QoS 1) of one camera."""

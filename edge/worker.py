@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +31,14 @@ from edge.lanes import Lanes
 from edge.people import open_people
 from edge.pictures.image import unpack
 from edge.pictures.preview import Preview
+from edge.recipe import bundle_of, first_recipe, served_recipes
 from edge.segment import open_segmenter
 from edge.selftest import calibration_light, selftest
 from edge.slot import Slot
 from edge.thresholds import Thresholds
 from edge.tiles.looks import open_looks
 from edge.tuning import keep_to, plan
+from edge.zones import Zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from edge.inspection import Event
     from edge.lanes import Told
     from edge.pictures.image import Image
+    from edge.recipe import Recipe
     from edge.segment import Sees
     from edge.slot import Snapshot
 
@@ -71,25 +74,38 @@ def run_worker(config: Config, core: Connection) -> None:
     cv2.setNumThreads(1)
     core.send({"kind": "loading"})
     try:
-        bundle = open_bundle(config.model.bundle, trusted=config.model.trusted_keys)
-        context = payload.Context.of(bundle, config.model.target, device=config.device, rules=config.rules)
+        bundle = open_bundle(bundle_of(config), trusted=config.model.trusted_keys)
+        recipes = served_recipes(config)
+        contexts = [
+            payload.Context.of(
+                bundle, config.model.target, device=config.device, rules=recipe.rules, recipe=recipe.name
+            )
+            for recipe in recipes.values()
+        ]
+        context = next(one for one in contexts if one.recipe == first_recipe(config))
         target = context.model.target
         spread = plan(config.model, bundle, target, len(config.cameras))
         keep_to(spread.cores)
         trusted, people = config.model.trusted_keys, config.storage.blur_people
         with (
             open_segmenter(bundle, target, spread.threads, lanes=spread.lanes) as segmenter,
-            open_looks(
-                segmenter,
-                bundle,
-                config.cameras,
-                config.rules,
-                threads=spread.threads,
-                lanes=spread.lanes,
-                trusted=trusted,
-            ) as looks,
             open_people(people, trusted) if people else nullcontext() as hide,
+            ExitStack() as stack,
         ):
+            looks = {
+                name: stack.enter_context(
+                    open_looks(
+                        segmenter,
+                        bundle,
+                        recipe.cameras,
+                        recipe.rules,
+                        threads=spread.threads,
+                        lanes=spread.lanes,
+                        trusted=trusted,
+                    )
+                )
+                for name, recipe in recipes.items()
+            }
             selftest(bundle, segmenter, target)
             model = {
                 **asdict(context.model),
@@ -109,7 +125,7 @@ def _inspect_for_ever(
     core: Connection,
     context: payload.Context,
     colours: list[Any],
-    looks: Mapping[str, Sees],
+    looks: Mapping[str | None, Mapping[str, Sees]],
     count: int,
     hide: Callable[[Image], Image] | None,
 ) -> None:
@@ -123,8 +139,9 @@ def _inspect_for_ever(
                 config=config,
                 context=context,
                 colours=colours,
-                segmenter=looks[name],
+                segmenter=looks[context.recipe][name],
                 clock=clock,
+                looks={recipe: cameras[name] for recipe, cameras in looks.items()},
                 evidence=writer,
             )
             for name in config.cameras
@@ -165,7 +182,7 @@ class Taken:
     """A frame that is being inspected."""
 
     frame: Frame
-    context: payload.Context  # with the thresholds that it is judged by
+    context: payload.Context  # with the recipe and the thresholds that it is judged by
     inspector: Inspector
     snapshot: Snapshot
     copied: bool  # nothing can be written over it
@@ -187,6 +204,8 @@ class Station:
     segmenter: Sees
     clock: Clock
     evidence: EvidenceWriter
+    looks: Mapping[str | None, Sees] = field(default_factory=dict)  # by recipe; without any, `segmenter`
+    _recipes: Mapping[str | None, Recipe] = field(init=False)
     _frames: Slot = field(init=False)
     _took: Bell = field(init=False)
     _preview: Preview = field(init=False)
@@ -205,13 +224,19 @@ class Station:
         config, runtime_dir = self.config, self.config.storage.runtime_dir
         self._frames = Slot(frame_slot(runtime_dir, self.name))
         self._took = Bell(taken_bell(runtime_dir, self.name))
-        self._frames.want(self.segmenter.width, self.segmenter.height)
-        told = {"labels": self.context.labels, "colours": self.colours, "defects": list(config.rules)}
+        sizes = [(look.width, look.height) for look in (self.segmenter, *self.looks.values())]
+        self._frames.want(*((0, 0) if (0, 0) in sizes else sizes[0]))
+        self._recipes = served_recipes(config)
+        outlines = {
+            recipe.name or "": {zone: told.outline for zone, told in recipe.cameras[self.name].zones.items()}
+            for recipe in self._recipes.values()
+        }
+        told = {"labels": self.context.labels, "colours": self.colours, "zones": outlines}
         self._preview = Preview(runtime_dir, self.name, told)
         self._last = self._frames.consumed
         self._check = PictureCheck(config.picture)
         self._thresholds = Thresholds(runtime_dir)
-        self._inspector = self._judge_by(config.rules)
+        self._inspector = self._judge_by(self.context.recipe, self.context.thresholds)
         self._alerts = AlertLife(config.alerts, per_part=config.cameras[self.name].alert_per == "part")
         self._burst = Burst(config.cameras[self.name].pick)
         self._clips = ClipWishes(config.cameras[self.name].clip, runtime_dir, self.name)
@@ -245,9 +270,9 @@ class Station:
             self._took.ring()
         self._dropped += max(snapshot.sequence - self._last - 1, 0)
         self._last = snapshot.sequence
-        if (rules := self._thresholds.heard()) is not None:
-            self.context = replace(self.context, thresholds=rules)
-            self._inspector = self._judge_by(rules)
+        if (told := self._thresholds.heard()) is not None and told.recipe in self._recipes:
+            self.context = replace(self.context, recipe=told.recipe, thresholds=told.rules)
+            self._inspector = self._judge_by(*told)
         frame = _frame(self.name, snapshot)
         taken = Taken(frame=frame, context=self.context, inspector=self._inspector, snapshot=snapshot, copied=False)
         if not self._slow:
@@ -277,8 +302,10 @@ class Station:
         """Show viewers that came late what was seen last."""
         self._preview.tend()
 
-    def _judge_by(self, rules: Mapping[str, RuleConfig]) -> Inspector:
-        return Inspector(self.segmenter, self.context.labels, rules, self._check, self.clock)
+    def _judge_by(self, recipe: str | None, rules: Mapping[str, RuleConfig]) -> Inspector:
+        zones = self._recipes[recipe].cameras[self.name].zones
+        look = self.looks.get(recipe, self.segmenter)
+        return Inspector(look, self.context.labels, rules, self._check, self.clock, Zones(zones) if zones else None)
 
     def _tell(self, core: Told, seen: Seen, taken: Taken) -> dict[str, Any]:
         """Tell the core first, and have evidence written behind it."""

@@ -31,7 +31,7 @@ class Appliance:
     def __init__(self, folder: Path, bundle: Path, source: str, **options: Any) -> None:
         env = options.pop("env", {})
         sections: dict[str, Any] = {
-            section: options.pop(section) for section in ("mqtt", "sinks") if section in options
+            section: options.pop(section) for section in ("mqtt", "sinks", "recipes", "recipe") if section in options
         }
         others, storage = options.pop("others", {}), options.pop("storage", {})
         rules = options.pop("rules", {"spot": {"min_area_px": 20}})

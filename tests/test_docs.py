@@ -21,7 +21,17 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 RECIPE = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PLACES = {"cameras": "NAME", "operators": "NAME", "retention": "CLASS", "rules": "CLASS", "sinks": "NAME"}
+PLACES = {
+    "cameras": "NAME",
+    "operators": "NAME",
+    "recipes": "NAME",
+    "retention": "CLASS",
+    "rules": "CLASS",
+    "sinks": "NAME",
+    "zones": "ZONE",
+}
+AS_ELSEWHERE = ("recipes.NAME.rules", "recipes.NAME.cameras.NAME.tiles", "recipes.NAME.cameras.NAME.zones")
+"""Sections whose keys are those of another one."""
 
 
 def settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -29,7 +39,7 @@ def settings(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, st
     for name, field in model.model_fields.items():
         inner = [part for part in _parts(field.annotation) if issubclass(part, BaseModel)]
         yield f"{prefix}{name}", str(field.default)
-        for section in inner:
+        for section in inner if f"{prefix}{name}" not in AS_ELSEWHERE else ():
             yield from settings(section, f"{prefix}{name}.{PLACES[name]}." if name in PLACES else f"{prefix}{name}.")
 
 

@@ -43,12 +43,14 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
         "the camera's state, and why",
         {"type": "object", "properties": {"state": {"enum": _CAMERA_STATES}, "detail": {"type": "string"}}},
     ),
+    "recipe": ("the recipe in force, on devices that have recipes", {"type": "string"}),
     "metrics": ("all counters, once a minute", {"type": "object"}),
     "image": ("the picture of the newest alert, its regions drawn in; where it is asked for", _JPEG),
 }
 _PLACES: Mapping[str, tuple[str, tuple[str, ...], int, bool]] = {  # topic, messages, QoS, retained
     "availability": (_HERE.availability, ("availability",), 1, True),
     "state": (_HERE.state, ("state",), 1, True),
+    "recipe": (_HERE.recipe, ("recipe",), 1, True),
     "metrics": (_HERE.metrics, ("metrics",), 0, False),
     "verdict": (_HERE.camera("{camera}", "verdict"), ("verdict",), 1, True),
     "status": (_HERE.camera("{camera}", "status"), ("status",), 1, True),

@@ -213,8 +213,7 @@ def _recipe(topics: Topics, recipes: Sequence[str]) -> Component:
         "platform": "select",
         "name": "Recipe",
         "options": list(recipes),
-        "state_topic": topics.state,
-        "value_template": "{{ value_json.recipe_id }}",
+        "state_topic": topics.recipe,
         "command_topic": topics.command("prepare_recipe"),
         "command_template": '{"recipe_id": {{ value | tojson }}, "correlation": "home-assistant"}',
     }

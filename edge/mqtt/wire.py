@@ -85,6 +85,26 @@ class Coverage(_Message):
     first_look: str | None = Field(description="sha256 of the bundle that saw the rest, where that is another one")
 
 
+class ZoneThreshold(_Message):
+    """What is otherwise in one zone."""
+
+    ignore: bool
+    min_score: Share | None = None
+    undecided_score: Share | None = None
+    min_area_px: Count | None = None
+    max_share: Share | None = None
+
+
+class Threshold(_Message):
+    """When a region of one class is a defect."""
+
+    min_score: Share
+    undecided_score: Share | None = None
+    min_area_px: Count
+    max_share: Share
+    zones: dict[str, ZoneThreshold] | None = None
+
+
 class Result(_Message):
     """One inspection: OPC 40100-1 names in snake_case."""
 
@@ -101,12 +121,12 @@ class Result(_Message):
     reasons: list[str]
     part_id: str | None
     job_id: str | None
-    recipe_id: str | None
+    recipe_id: str | None = Field(description="null: the device has no recipes")
     creation_time: Time
     frame: Frame
     processing_times: ProcessingTimes
     model: Model
-    thresholds: dict[str, dict[str, float]]
+    thresholds: dict[str, Threshold] = Field(description="by class")
     class_shares: dict[str, Share]
     coverage: Coverage | None = Field(description="null: the whole frame was looked at, in a single look")
     regions: list[Region]
@@ -186,6 +206,7 @@ class State(_Message):
     device: str
     version: str
     model: dict[str, Any] | None
+    recipe_id: str | None = Field(description="in force; null: the device has no recipes")
     epoch: Epoch
     first_seq: Seq
     last_seq: Count

@@ -64,9 +64,10 @@ class MqttSink:
         outbox_path: Path,
         clock: Clock,
         backoff: Backoff = _BACKOFF,
+        recipes: Sequence[str] = (),
     ) -> None:
         self._config = config
-        self._cameras = tuple(cameras)
+        self._cameras, self._recipes = tuple(cameras), tuple(recipes)
         self._outbox_path = outbox_path
         self._clock = clock
         self._backoff = backoff
@@ -127,6 +128,10 @@ class MqttSink:
     def set_verdict(self, camera: str, word: str) -> None:
         """Keep the camera's retained verdict: OK, NotOK, NotDecidable or Undefined."""
         self._hold(self._topics.camera(camera, "verdict"), word)
+
+    def set_recipe(self, name: str) -> None:
+        """Keep the retained name of the recipe in force."""
+        self._hold(self._topics.recipe, name)
 
     def set_image(self, camera: str, jpeg: bytes) -> None:
         """Keep the camera's retained picture: that of its newest alert."""
@@ -255,6 +260,7 @@ class MqttSink:
             self._cameras,
             name,
             commands=self._config.open_commands,
+            recipes=self._recipes,
             pictures=self._cameras if self._config.publish_images else (),
         )
         self._board.hold(config_topic(prefix, self._topics.device), _json(told))
@@ -265,6 +271,7 @@ class MqttSink:
             "device": self._topics.device,
             "version": __version__,
             "model": told.get("model"),
+            "recipe_id": told.get("recipe_id"),
             "epoch": outbox.epoch,
             "first_seq": outbox.first_seq,
             "last_seq": outbox.last_seq,

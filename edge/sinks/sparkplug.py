@@ -125,6 +125,7 @@ class Sparkplug:
                     ("Result", STRING),
                     ("Simulated", BOOLEAN),
                     ("Alert", STRING),
+                    ("Recipe", STRING),
                 )
             ]
             blank += [Metric(name="EvaluationCode", value=0, timestamp_ms=self._born_ms, datatype=INT64)]
@@ -141,6 +142,7 @@ class Sparkplug:
                 "EvaluationCode": verdict.value,
                 "Result": json.dumps(passing.result, separators=(",", ":"), default=str),
                 "Simulated": bool(passing.result.get("is_simulated")),
+                **({"Recipe": recipe} if (recipe := passing.result.get("recipe_id")) else {}),
                 **self._counts(passing.camera),
             }
             self._publish("DDATA", passing.camera, self._metrics(told))

@@ -71,6 +71,7 @@ class FakeDevice:
         self._told = Slot.create(health_slot(runtime_dir), HEALTH_CAPACITY)
         model = payload.ModelInfo(name="leaf", release=3, sha256="5eed" * 16, target="openvino", precision="INT8")
         rules = {"lesion": RuleConfig(min_area_px=20)}
+        self.zones: dict[str, list[list[int]]] = {}  # corners by name
         self._context = payload.Context(device="bench", model=model, labels=LABELS, thresholds=rules)
         self.health = DeviceHealth("bench", dict.fromkeys(cameras), state_dir, self._clock)
         self.health.model = {name: getattr(model, name) for name in payload.ModelInfo.__slots__}
@@ -143,7 +144,7 @@ class FakeDevice:
             class_shares=tuple(float(share) for share in shares),
         )
         result = payload.result(inspection, self._context)
-        meta = {"result": result, "labels": LABELS, "colours": COLOURS, "defects": ["lesion"]}
+        meta = {"result": result, "labels": LABELS, "colours": COLOURS, "zones": {"": self.zones}}
         planes = {"classes": mask.classes, "scores": mask.scores}
         self._views[camera].write(meta, {"picture": drawn.picture, **planes})
         health = self.health.cameras[camera]

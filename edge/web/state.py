@@ -63,7 +63,7 @@ class WebState:
         regions = [{key: region[key] for key in ("label", "score", "area_px", "bbox")} for region in result["regions"]]
         kept = (
             "result_evaluation", "reasons", "creation_time", "is_simulated",
-            "frame", "processing_times", "thresholds", "class_shares",
+            "recipe_id", "frame", "processing_times", "thresholds", "class_shares",
         )  # fmt: skip
         return {
             "camera": name,
@@ -72,7 +72,8 @@ class WebState:
             "stale_after_s": self.stale_after_s(told.camera(name)),
             "labels": seen.meta["labels"],
             "colours": seen.meta["colours"],
-            "defects": seen.meta["defects"],
+            "defects": list(result["thresholds"]),
+            "zones": seen.meta["zones"].get(result["recipe_id"] or "", {}),
             **{key: result[key] for key in kept},
             "regions": regions,
         }

@@ -176,3 +176,39 @@ def test_a_secret_comes_from_its_file_systemd_or_the_environment(
     assert sink.model_copy(update={"secret_file": tmp_path / "file"}).secret("erp-2") == "from a file"
     with pytest.raises(ConfigError, match="give a file that can be read"):
         sink.model_copy(update={"secret_file": tmp_path / "none"}).secret("erp-2")
+
+
+ZONES = """\
+    zones: {rim: {outline: [0, 0, 64, 480]}}
+recipes:
+  leaf: {}
+  seed:
+    rules:
+      lesion: {zones: {rim: {ignore: true}}}
+    cameras: {belt: {roi: [0, 0, 64, 64]}}
+"""
+
+
+def test_recipes_and_zones_have_names_of_ones_own(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, GOOD.replace("    fps: 5\n", ZONES)))
+    assert config.cameras["belt"].zones["rim"].outline == ((0, 0), (64, 0), (64, 480), (0, 480))
+    assert list(config.recipes) == ["leaf", "seed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("zones: {rim: {ignore", "zones: {rmi: {ignore", "recipes.seed.rules.lesion.zones.rmi: no camera has such"),
+        ("{ignore: true}", "{ignor: true}", "'recipes.seed.rules.lesion.zones.rim.ignor': did you mean 'ignore'?"),
+        ("{belt: {roi", "{press: {roi", "recipes.seed.cameras.press: is none of cameras"),
+        ("outline: [0, 0, 64, 480]", "outline: [0, 0, 8, 8]", "cameras.belt.zones.rim.outline"),
+        ("recipes:", "recipe: other\nrecipes:", "recipe = 'other': is none of recipes"),
+        ("  leaf: {}", "  Leaf: {}", "recipes.Leaf"),
+        ("belt:", "recipe:", "can't be a camera's name"),
+    ],
+)
+def test_mistakes_in_recipes_and_zones_are_told(tmp_path: Path, before: str, after: str, fault: str) -> None:
+    text = GOOD.replace("    fps: 5\n", ZONES)
+    assert before in text
+    found = faults(tmp_path, text.replace(before, after, 1))
+    assert any(fault in line for line in found), found

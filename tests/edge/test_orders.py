@@ -30,14 +30,15 @@ DOCS = Path(__file__).parents[2] / "docs"
 class Plant:
     """A device with one camera, a broker, and an operator who may do everything but roll back."""
 
-    def __init__(self, folder: Path, bundle: Path, port: int) -> None:
+    def __init__(self, folder: Path, bundle: Path, port: int, **more: Any) -> None:
         self.port = port
         self.key = folder / "anna.key"
         self.key.write_text("a secret of more than sixteen letters\n", encoding="utf-8")
         verbs = ["trigger", "start", "stop", "prepare_recipe", "reload_model", "snapshot", "adjust"]
         operators = {"anna": {"key_file": str(self.key), "verbs": verbs}}
         mqtt = {"port": port, "publish_images": True, "operators": operators}
-        self.device = Appliance(folder, bundle, "synthetic:plain,red,plain", fps=20, loop=True, mqtt=mqtt)
+        told = {"source": "synthetic:plain,red,plain", "fps": 20, "loop": True, **more}
+        self.device = Appliance(folder, bundle, mqtt=mqtt, **told)
 
     def tell(self, verb: str, *more: str, signed: bool = True) -> tuple[int, dict[str, Any]]:
         parser = argparse.ArgumentParser()
@@ -71,7 +72,7 @@ def test_an_operator_stops_triggers_and_starts_and_everybody_else_is_refused(pla
     assert "anna may not rollback" in plant.tell("rollback")[1]["error"]
     assert "no such camera: there are c" in plant.tell("stop", "--camera", "x")[1]["error"]
     assert "stop it first" in plant.tell("trigger")[1]["error"]
-    assert "one recipe" in plant.tell("prepare_recipe", "--set", 'recipe="other"')[1]["error"]
+    assert "no recipes" in plant.tell("prepare_recipe", "--set", 'recipe_id="other"')[1]["error"]
     assert device.camera()["state"] == "live"
 
     code, snapshot = plant.tell("snapshot")
@@ -136,6 +137,74 @@ def test_thresholds_are_adjusted_while_it_runs_and_a_new_worker_keeps_them(plant
     device.wait_for(lambda: device.health()["processes"].get("worker", {}).get("pid") not in (None, before))
     with Ear(plant.port, "edgeloupe/test/c/result") as ear:
         ear.listen(lambda: judged_by_it(ear))
+
+
+ZONES = {"left": {"outline": [0, 0, 160, 240]}, "whole": {"outline": [0, 0, 320, 240]}}
+RECIPES = {
+    "leaf": {},
+    "seed": {"rules": {"spot": {"zones": {"left": {"ignore": True}, "whole": {"ignore": True}}}}},
+}
+
+
+@pytest.fixture
+def kitchen(tmp_path: Path, scripted_bundle: Path) -> Iterator[Plant]:
+    """A device with two recipes, one of which ignores the whole picture by zones."""
+    with Mosquitto(tmp_path) as broker:
+        plant = Plant(tmp_path, scripted_bundle, broker.port, recipes=RECIPES, zones=ZONES, source="synthetic:red")
+        try:
+            device = plant.device
+            device.wait_for(lambda: device.camera().get("inspected") and device.health()["mqtt"]["connected"])
+            yield plant
+        finally:
+            plant.device.process.kill()
+            plant.device.process.wait()
+
+
+def heard(plant: Plant, count: int) -> list[dict[str, Any]]:
+    """Hear the next results."""
+    topic = "edgeloupe/test/c/result"
+    with Ear(plant.port, topic) as ear:
+        ear.listen(lambda: len(ear.payloads(topic)) >= count)
+        return [json.loads(payload) for payload in ear.payloads(topic)]
+
+
+def test_a_recipe_is_prepared_told_and_in_force_and_outlives_a_power_cut(kitchen: Plant) -> None:
+    device, state = kitchen.device, "edgeloupe/test/recipe/state"
+    assert {(one["recipe_id"], one["result_evaluation"]) for one in heard(kitchen, 3)} == {("leaf", "NotOK")}
+    for fields in ("recipe_id=7", 'recipe_id="leav"', "recipe=1"):
+        code, told = kitchen.tell("prepare_recipe", "--set", fields)
+        assert (code, told["error"]) == (1, "recipe_id: there is no such recipe, only leaf, seed")
+    with Ear(kitchen.port, "edgeloupe/test/#") as ear:
+        ear.listen(lambda: ear.payloads(state))
+        assert ear.payloads(state) == [b"leaf"]
+        code, told = kitchen.tell("prepare_recipe", "--set", 'recipe_id="seed"')
+        assert (code, told["error"], told["recipe_id"]) == (0, None, "seed")
+        ear.listen(lambda: any("/reply/" in received.topic for received in ear.heard))
+        topics = [received.topic for received in ear.heard]
+        last = max(place for place, topic in enumerate(topics) if topic == state)
+        assert ear.payloads(state)[-1] == b"seed"
+        assert last < next(place for place, topic in enumerate(topics) if "/reply/" in topic), "told before confirmed"
+    device.process.kill()
+    device.process.wait()
+    assert json.loads((device.folder / "state" / "recipe.json").read_text(encoding="utf-8"))["recipe_id"] == "seed"
+    device.kill_and_restart()
+    late = heard(kitchen, 3)
+    assert {(one["recipe_id"], one["result_evaluation"]) for one in late} == {("seed", "OK")}
+    assert {tuple(region["zones"]) for one in late for region in one["regions"]} == {("left", "whole")}
+    assert device.health()["recipe_id"] == "seed"
+
+
+def test_thresholds_are_adjusted_by_zone_and_belong_to_their_recipe(kitchen: Plant) -> None:
+    wrong = 'rules={"spot": {"zones": {"up": {"ignore": true}}}}'
+    assert "no camera has such a zone, only left, whole" in kitchen.tell("adjust", "--set", wrong)[1]["error"]
+    code, told = kitchen.tell("adjust", "--set", 'rules={"spot": {"zones": {"left": {"min_area_px": 999999}}}}')
+    assert (code, told["rules"]["spot"]["zones"]["left"]["min_area_px"]) == (0, 999999)
+    assert {one["result_evaluation"] for one in heard(kitchen, 3)[1:]} == {"OK"}
+    for recipe in ("seed", "leaf"):
+        assert kitchen.tell("prepare_recipe", "--set", f'recipe_id="{recipe}"')[0] == 0
+    adjusted = heard(kitchen, 3)[-1]
+    assert adjusted["recipe_id"] == "leaf"
+    assert adjusted["thresholds"]["spot"]["zones"]["left"]["min_area_px"] == 999999
 
 
 def test_every_message_is_as_published(plant: Plant) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,21 +17,23 @@ from edge.camera_config import CameraConfig
 from edge.capture.capture import frame_slot
 from edge.capture.clip import CLIP_CAPACITY, clip_slot
 from edge.clock import SystemClock
-from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
+from edge.config import Config, ModelConfig, RecipeConfig, RuleConfig, StorageConfig
 from edge.evidence.store import EvidenceStore
 from edge.evidence.writer import EvidenceWriter
 from edge.frame import read_picture
 from edge.lanes import Lanes
 from edge.pictures.preview import TAKEN_CAPACITY, taken_slot, view_slot
+from edge.recipe import first_recipe
 from edge.runtimes import scripted
 from edge.segment import Segmenter
 from edge.slot import Slot
+from edge.thresholds import InForce, Thresholds
 from edge.worker import Station, Taken
 from tests.brokers import until
 from tests.soak import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from edge.capture.burst import Seen
@@ -74,8 +78,16 @@ class Core:
 class Place:
     """Cameras with their slots, and the stations over them."""
 
-    def __init__(self, folder: Path, bundle: Path, meanwhile: Callable[[Picture], object], **cameras: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bundle: Path,
+        meanwhile: Callable[[Picture], object],
+        recipes: Mapping[str, RecipeConfig] = MappingProxyType({}),
+        **cameras: Any,
+    ) -> None:
         self.config = Config(
+            recipes=dict(recipes),
             device="d",
             model=ModelConfig(bundle=bundle),
             cameras={name: CameraConfig(source="file:nowhere", **options) for name, options in cameras.items()},
@@ -89,6 +101,7 @@ class Place:
             Slot.create(clip_slot(folder, name), CLIP_CAPACITY).close()
         context = payload.Context.of(open_bundle(bundle), None, device="d", rules=self.config.rules)
         self.writer = EvidenceWriter(EvidenceStore(folder / "evidence"), ("picture",), show=lambda *_: None)
+        context = replace(context, recipe=first_recipe(self.config))
         segmenter = Segmenter(Network(bundle, meanwhile), width=160, height=120)
         self.stations = {
             name: Station(
@@ -216,6 +229,82 @@ def test_a_network_slower_than_the_slot_lasts_still_gives_verdicts(tmp_path: Pat
     for _ in range(3):
         assert place.stations["a"].take(place.core)
     assert place.core.frames("a") == [5, 9, 13, 14, 15]
+
+
+RED = PICTURE.copy()
+RED[40:80, 60:100] = (0, 0, 255)
+RECIPES = {
+    "strict": RecipeConfig(),
+    "lenient": RecipeConfig.model_validate(
+        {
+            "rules": {"spot": {"zones": {"middle": {"ignore": True}}}},
+            "cameras": {"a": {"zones": {"middle": {"outline": [40, 20, 80, 80]}}}},
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_each_picture_is_judged_by_one_recipe_and_says_which_and_none_is_dropped(
+    tmp_path: Path, scripted_bundle: Path, lanes: int
+) -> None:
+    place = Place(tmp_path, scripted_bundle, nothing, RECIPES, a={})
+    core = Thresholds(tmp_path)
+    core.create()
+    running = place.lanes(lanes)
+    rules = {name: told.rules or place.config.rules for name, told in RECIPES.items()}
+    asked = []
+    for number in range(24):
+        name = ("strict", "lenient")[number // 3 % 2]
+        if number % 3 == 0:
+            core.tell(InForce(name, rules[name]))
+        asked.append(name)
+        place.show("a", RED)
+        assert running.turn()
+        while running.busy:
+            running.rest(0.001)
+            running.turn()
+    results = [message["result"] for message in place.core.told]
+    assert place.core.frames("a") == list(range(1, 25))
+    assert [result["recipe_id"] for result in results] == asked
+    for result in results:
+        strict = result["recipe_id"] == "strict"
+        assert result["result_evaluation"] == ("NotOK" if strict else "OK")
+        assert [region["zones"] for region in result["regions"]] == [[] if strict else ["middle"]]
+        assert ("zones" in result["thresholds"]["spot"]) is not strict
+    assert place.core.told[-1]["dropped"] == 0
+
+
+def test_a_picture_that_is_being_looked_at_stays_with_the_recipe_it_began_with(
+    tmp_path: Path, scripted_bundle: Path
+) -> None:
+    core = Thresholds(tmp_path)
+    core.create()
+    lenient = RECIPES["lenient"].rules
+    assert lenient is not None
+
+    def meanwhile(picture: Picture) -> None:
+        del picture
+        core.tell(InForce("lenient", lenient))
+
+    place = Place(tmp_path, scripted_bundle, meanwhile, RECIPES, a={})
+    for _ in range(2):
+        place.show("a", RED)
+        assert place.stations["a"].take(place.core)
+    results = [message["result"] for message in place.core.told]
+    told = [(result["recipe_id"], result["result_evaluation"]) for result in results]
+    assert told == [("strict", "NotOK"), ("lenient", "OK")]
+
+
+def test_a_recipe_of_another_model_is_not_for_this_process(tmp_path: Path, scripted_bundle: Path) -> None:
+    foreign = RecipeConfig.model_validate({"bundle": "another.loupe"})
+    place = Place(tmp_path, scripted_bundle, nothing, {**RECIPES, "foreign": foreign}, a={})
+    core = Thresholds(tmp_path)
+    core.create()
+    core.tell(InForce("foreign", place.config.rules))
+    place.show("a", RED)
+    assert place.stations["a"].take(place.core)
+    assert place.core.told[0]["result"]["recipe_id"] == "strict"
 
 
 def test_frames_leave_no_memory_descriptors_or_threads_behind(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 // The live picture: decodes picture and mask, which come with their frame, and composes them; newest wins.
 import { colourOf } from "./format.js";
+import { drawZones } from "./zones.js";
 
 const OTHERS = 0.45; // classes that are no defect are drawn fainter by this factor
 
@@ -69,6 +70,7 @@ export class LivePicture {
       this.#context.globalAlpha = this.opacity;
       this.#context.drawImage(this.#tint, 0, 0, width, height);
       this.#context.globalAlpha = 1;
+      drawZones(this.#context, this.#shown.frame);
     }
   }
 

@@ -77,6 +77,26 @@ def test_the_verdict_says_what_and_why(device: FakeDevice, url: str, open_page: 
     expect(row).to_contain_text("%")
 
 
+WHITE = """() => {
+    const canvas = document.getElementById("picture");
+    const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    let white = 0;
+    for (let i = 0; i < data.length; i += 4) white += data[i] + data[i + 1] + data[i + 2] === 765;
+    return white;
+}"""
+
+
+def test_zones_are_outlined_over_the_picture(device: FakeDevice, url: str, open_page: Callable[..., Page]) -> None:
+    scene(device)
+    page = shown(open_page(url))
+    assert page.evaluate(WHITE) == 0
+    device.zones["rim"] = [[100, 40], [540, 40], [540, 280], [100, 280]]
+    scene(device)
+    page.wait_for_function(f"() => ({WHITE})() > 200")
+    page.uncheck("#overlay", force=True)
+    page.wait_for_function(f"() => ({WHITE})() === 0")
+
+
 def test_the_overlay_can_be_switched_and_is_remembered(
     device: FakeDevice, url: str, open_page: Callable[..., Page]
 ) -> None:
