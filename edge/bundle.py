@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from edge import runtimes
 from edge.bundle_archive import check_entry, open_archive, read_small, sync_folders
-from edge.cache import cache_folder
+from edge.cache import cache_folder, write_whole
 from edge.errors import BundleError
 from edge.manifest import Manifest, TargetInfo
 from edge.pictures.prepare import PREPARE_VERSION
@@ -108,6 +108,30 @@ def open_bundle(path: Path, *, trusted: Sequence[Path] = (), cache_dir: Path | N
     )
 
 
+def copy_bundle(bundle: Bundle, folder: Path) -> None:
+    """Copy a verified bundle into a new folder, verified once more on the way and whole on the disk.
+
+    Raises:
+        BundleError: it changed meanwhile.
+        OSError: the folder can't be written.
+    """
+    with open_archive(bundle.path) as archive:
+        manifest, canonical = _read_manifest(archive)
+        if hashlib.sha256(canonical).hexdigest() != bundle.sha256:
+            raise BundleError(f"{bundle.path}: was changed while it was copied: install it again")
+        _copy(archive, manifest, canonical, read_small(archive, SIGNATURE, MAX_SIGNATURE_BYTES), folder)
+
+
+def _copy(archive: Archive, manifest: Manifest, canonical: bytes, signature: bytes, folder: Path) -> None:
+    folder.mkdir()
+    for name, info in manifest.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        check_entry(archive, name, info.sha256, info.size, folder / name)
+    write_whole(folder / MANIFEST, canonical)
+    write_whole(folder / SIGNATURE, signature)
+    sync_folders(folder)
+
+
 def canonical_json(value: Any) -> bytes:
     """Write `value` as UTF-8 JSON with sorted keys and no spaces: what is hashed and signed."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -191,13 +215,7 @@ def _unpack(archive: Archive, manifest: Manifest, canonical: bytes, cache: Path)
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(prefix="unpack-", dir=cache) as scratch:
             partial = Path(scratch) / "bundle"
-            partial.mkdir()
-            for name, info in manifest.files.items():
-                (partial / name).parent.mkdir(parents=True, exist_ok=True)
-                check_entry(archive, name, info.sha256, info.size, partial / name)
-            (partial / MANIFEST).write_bytes(canonical)
-            (partial / SIGNATURE).write_bytes(signature)
-            sync_folders(partial)
+            _copy(archive, manifest, canonical, signature, partial)
             _put(partial, folder, manifest, canonical)
     except OSError as error:
         raise BundleError(f"{cache}: {error.strerror or error}: set EDGELOUPE_CACHE to a folder with space") from error

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Protocol
 
+from edge.cache import sync_folder
 from edge.errors import BundleError
 
 if TYPE_CHECKING:
@@ -156,11 +157,7 @@ def check_entry(archive: Archive, name: str, sha256: str, size: int, copy_to: Pa
 def sync_folders(root: Path) -> None:
     """Put the folder `root` and all below it on the disk, so that a rename shows it whole or not at all."""
     for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
 
 
 def _limited(file: IO[bytes], size: int, where: str) -> Iterator[bytes]:

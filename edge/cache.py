@@ -33,8 +33,13 @@ def write_whole(path: Path, content: bytes) -> None:
         except OSError:
             Path(file.name).unlink(missing_ok=True)
             raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, so that what was renamed in it stays so. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)  # or the power cut comes back with what stood there before
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -6,33 +6,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge import cameras
+from edge.apart import Apart
 from edge.bundle import open_bundle
+from edge.bundle_store import chosen_bundle
 from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import EdgeloupeError
 from edge.geometry.straighten import Geometry
-from edge.payload import Context
 from edge.pictures.image import bgr
-from edge.recipe import bundle_of, recipes_of, served_recipes
-from edge.segment import open_segmenter
-from edge.selftest import selftest
+from edge.recipe import recipes_of
 from edge.sinks import Site, make_peer
 from edge.sinks.mqtt import try_broker
-from edge.supervise import SPAWN
-from edge.tiles.looks import open_looks
 from edge.tiles.tiled import plan
+from edge.trial import TRIAL_S, try_model
 from edge.zones import check_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
     from typing import Any
 
     from edge.camera_config import CameraConfig
     from edge.config import Config, MqttConfig, WebConfig
     from edge.frame import Picture
 
-_MODEL_S = 180.0
 _BROKER_S = 10.0
 _SINK_S = 20.0
 _OURS = ("modbus", "opcua", "gpio", "sparkplug")
@@ -52,7 +48,7 @@ def check(config: Config) -> list[Finding]:
     """Try everything the configuration names; a check that hangs is given up and is a fault."""
     models = {recipe.bundle: config.model_copy(update={"recipe": name}) for name, recipe in recipes_of(config).items()}
     findings = [
-        _try("model" if len(models) == 1 else f"model of {each.recipe}", _MODEL_S, _open_model, each)
+        _try("model" if len(models) == 1 else f"model of {each.recipe}", TRIAL_S, try_model, each)
         for each in models.values()
     ]
     for name, camera in config.cameras.items():
@@ -65,47 +61,9 @@ def check(config: Config) -> list[Finding]:
 
 
 def _try(what: str, limit_s: float, action: Callable[..., str], *args: Any) -> Finding:
-    ours, theirs = SPAWN.Pipe(duplex=False)
-    process = SPAWN.Process(target=_tell, args=(theirs, action, args), name=what, daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        fault, detail = ours.recv() if ours.poll(limit_s) else (True, f"gave no answer within {limit_s:.0f} s")
-    except EOFError:
-        process.join(1.0)
-        fault, detail = True, f"its process ended with exit code {process.exitcode}"
-    finally:
-        ours.close()
-    if process.is_alive():
-        process.kill()
-    process.join()
-    return Finding(what=what, detail=detail, fault=fault)
-
-
-def _tell(answer: Connection, action: Callable[..., str], args: tuple[Any, ...]) -> None:
-    try:
-        answer.send((False, action(*args)))
-    except EdgeloupeError as error:
-        answer.send((True, str(error)))
-
-
-def _open_model(device: Config) -> str:
-    config, recipes = device.model, served_recipes(device)
-    bundle = open_bundle(bundle_of(device), trusted=config.trusted_keys)
-    contexts = [
-        Context.of(bundle, config.target, device="check", rules=recipe.rules, recipe=name)
-        for name, recipe in recipes.items()
-    ]
-    model = contexts[0].model
-    with open_segmenter(bundle, model.target, config.threads) as segmenter:
-        iou = selftest(bundle, segmenter, model.target)
-        for recipe in recipes.values():
-            with open_looks(
-                segmenter, bundle, recipe.cameras, recipe.rules, threads=config.threads, trusted=config.trusted_keys
-            ):
-                pass  # networks for first looks were proven
-    signer = "a trusted key" if bundle.trusted else f"{bundle.signed_by}, not checked against model.trusted_keys"
-    return f"{model.name} release {model.release} on {model.target}: self-test IoU {iou:.3f}, signed by {signer}"
+    with Apart(what, limit_s, action, *args) as apart:
+        answer = apart.wait()
+    return Finding(what=what, detail=answer.detail, fault=answer.fault)
 
 
 def _read_camera(name: str, device: Config) -> str:
@@ -131,7 +89,7 @@ def _read_camera(name: str, device: Config) -> str:
 def _lay_tiles(config: CameraConfig, device: Config, picture: Picture) -> str:
     if config.roi is None and config.tiles is None:
         return ""
-    manifest = open_bundle(bundle_of(device), trusted=device.model.trusted_keys).manifest
+    manifest = open_bundle(chosen_bundle(device), trusted=device.model.trusted_keys).manifest
     taken, given = ((side.width, side.height) for side in (manifest.input, manifest.output))
     laid = plan(config, (picture.shape[1], picture.shape[0]), taken, given)
     area = f"{laid.area.width}x{laid.area.height} at {laid.area.x}, {laid.area.y}"

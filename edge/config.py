@@ -94,7 +94,10 @@ class AlertConfig(Strict):
 class ModelConfig(Strict):
     """The network and who runs it."""
 
-    bundle: Path
+    bundle: Path | None = Field(default=None, description="unset: the installed one that was activated")
+    minimum_release: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="older ones are not installed or activated; going back to one that ran here is allowed"
+    )
     target: str | None = Field(default=None, description="unset: the first target of the bundle that runs here")
     threads: Annotated[int, Field(ge=0, le=256)] = Field(
         default=0, description="for one inference; 0: as `edgeloupe tune` measured, else as the runtime likes"

@@ -31,6 +31,7 @@ from edge.pictures.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, vie
 from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
+from edge.succession import Succession
 from edge.supervise import FORK, Supervised, share
 from edge.web.server import run_web
 from edge.worker import run_worker
@@ -106,7 +107,8 @@ class Daemon:
                 stack.enter_context(courier)
             share(camera.source for camera in config.cameras.values())
             self._children = self._make_children()
-            self._orders = Orders(config, self._children, self._evidence, self._sink, self._clock)
+            self._succession = Succession(config, self._clock)
+            self._orders = Orders(config, self._children, self._evidence, self._sink, self._succession, self._clock)
             self._watches = {name: self._make_watch(name) for name in config.cameras}
             stack.callback(self._stop_children)
             stack.callback(notify, "STOPPING=1")
@@ -219,11 +221,13 @@ class Daemon:
         match message["kind"]:
             case "ready":
                 self._worker_ready = True
+                self._succession.ready()
                 self._health.model, self._light = message["model"], message["light"]
                 log.info("model %(name)s release %(release)s on %(target)s is ready", message["model"])
             case "failed":
                 self._health.model, self._health.model_detail = None, message["detail"]
                 log.error("%s", message["detail"])
+                self._succession.failed(message["detail"], for_good=True)
             case "beat":
                 self._health.evidence_lost += message["evidence_lost"]
             case "image" if self._sink:
@@ -275,11 +279,13 @@ class Daemon:
 
     def _worker_arguments(self) -> tuple[Any, ...]:
         """Make a fresh pipe for each worker, and end the alerts that its predecessor left open."""
+        if self._children["worker"].died:
+            self._succession.failed("its process ended by itself")
         if self._core is not None:
             self._core.close()
         self._close_open_alerts()
         self._core, theirs = FORK.Pipe(duplex=False)
-        return self._config.model_copy(update={"recipe": self._orders.recipe.name}), theirs
+        return self._succession.opening(self._orders.config), theirs
 
     def _close_open_alerts(self) -> None:
         """End alerts whose watcher is gone: the life of an alert never stays open by accident."""
@@ -296,6 +302,7 @@ class Daemon:
         if self._children["worker"].pid and (silent_s > limit or left_s > LEFT_S):
             self._worker_ready = False
             self._health.model, self._health.model_detail = None, "the inspection hung and is being replaced"
+            self._succession.failed("its process hung")
             self._children["worker"].replace(f"silent for {silent_s:.0f} s, frames left lying for {left_s:.0f} s")
             self._worker_beat = now
 
@@ -336,6 +343,7 @@ class Daemon:
     def _tell_health(self) -> None:
         outbox = self._look_at_store()
         self._health.recipe_id = self._orders.recipe.name
+        self._succession.tend()
         mqtt: dict[str, Any] = {"configured": self._sink is not None}
         if self._sink:
             mqtt |= self._sink.status()
@@ -346,6 +354,7 @@ class Daemon:
             evidence_bytes=self._evidence_bytes,
             processes={"core": os.getpid(), **{name: child.pid for name, child in self._children.items()}},
         )
+        told |= self._succession.told()
         self._health_slot.write(told, {})
         if self._sink:
             self._sink.set_state(told)

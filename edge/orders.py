@@ -6,22 +6,25 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge.apart import Apart
 from edge.capture.capture import frame_slot
-from edge.errors import ConfigError, EdgeloupeError
+from edge.errors import BundleError, ConfigError, EdgeloupeError
 from edge.mqtt.command import RefusedError
 from edge.pictures.image import unpack
 from edge.recipe import RecipeChoice, recipes_of
 from edge.slot import Slot
 from edge.thresholds import InForce, Thresholds, adjusted
+from edge.trial import TRIAL_S, try_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from edge.clock import Clock
     from edge.config import Config
     from edge.evidence.store import EvidenceStore
     from edge.mqtt.command import Order
     from edge.recipe import Recipe
+    from edge.succession import Succession
     from edge.supervise import Supervised
 
 SHOT_S = 30.0
@@ -50,6 +53,15 @@ class _Shot:
     until_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """A model that is tried before anything changes."""
+
+    order: Order
+    apart: Apart
+    then: Callable[[], dict[str, Any]]  # when it is proven; gives the answer
+
+
 class Orders:
     """Starts and stops cameras, takes single pictures, changes recipes and models; belongs to the core's thread.
 
@@ -62,10 +74,13 @@ class Orders:
         children: Mapping[str, Supervised],
         evidence: EvidenceStore,
         asker: Asker | None,
+        succession: Succession,
         clock: Clock,
     ) -> None:
         self.stopped: set[str] = set()  # cameras
         self._shots: dict[str, _Shot] = {}
+        self._trial: _Trial | None = None
+        self._succession = succession
         self._config = config
         self._children = children
         self._evidence = evidence
@@ -95,18 +110,25 @@ class Orders:
     def tend(self) -> None:
         """Do what was asked for, and give up on triggered pictures that did not come; to be called regularly."""
         for order in self._asker.orders() if self._asker else ():
-            self._carry_out(order)
+            self._carry_out(order, lambda order=order: self._do(order))  # type: ignore[misc]
+        if self._trial is not None and (answer := self._trial.apart.answer()) is not None:
+            trial, self._trial = self._trial, None
+            trial.apart.end()
+            if answer.fault:
+                self._answer(trial.order, {"error": answer.detail})
+            else:
+                self._carry_out(trial.order, trial.then)
         now = self._clock.monotonic_s()
         for camera in [camera for camera, shot in self._shots.items() if shot.until_s < now]:
             shot = self._shots.pop(camera)
             self._children[f"camera {camera}"].stop()
             self._answer(shot.order, {"error": f"camera {camera} gave no picture within {SHOT_S:.0f} s"})
 
-    def _carry_out(self, order: Order) -> None:
+    def _carry_out(self, order: Order, action: Callable[[], dict[str, Any] | None]) -> None:
         """Do what is asked; the answer follows at once, or when it is done."""
         try:
-            told = self._do(order)
-        except (RefusedError, ConfigError) as error:
+            told = action()
+        except (RefusedError, ConfigError, BundleError) as error:
             told = {"error": str(error)}
         if told is not None:
             self._answer(order, told)
@@ -116,7 +138,7 @@ class Orders:
             self._asker.answer(order, told)
 
     def _do(self, order: Order) -> dict[str, Any] | None:
-        """Carry out; None when the answer comes later. Raises RefusedError."""
+        """Carry out; None when the answer comes later. Raises RefusedError, ConfigError, BundleError."""
         cameras = [order.camera] if order.camera else list(self._config.cameras)
         match order.verb:
             case "start":
@@ -138,7 +160,9 @@ class Orders:
             case "prepare_recipe":
                 return self._prepare(order)
             case _:
-                raise RefusedError("no earlier model is kept on this device: put its bundle back, and reload_model")
+                earlier = self._succession.earlier(self.config)
+                self._try(order, earlier, lambda: self._roll_back(earlier))
+                return None
         return {"error": None, "cameras": cameras, "stopped": sorted(self.stopped)}
 
     def _adjust(self, order: Order) -> dict[str, Any]:
@@ -148,24 +172,48 @@ class Orders:
         self._put_into_force(InForce(name, rules))
         return {"error": None, "rules": {label: rule.model_dump() for label, rule in rules.items()}}
 
-    def _prepare(self, order: Order) -> dict[str, Any]:
-        """Change the recipe; each picture that is taken up from now on is judged by it."""
+    @property
+    def config(self) -> Config:
+        """The configuration, beginning with the recipe in force."""
+        return self._config.model_copy(update={"recipe": self.recipe.name})
+
+    def _prepare(self, order: Order) -> dict[str, Any] | None:
+        """Change the recipe, where its model is another one after that was tried."""
         if None in self._recipes:
             raise RefusedError("this device has no recipes: add them to its configuration")
         name = order.fields.get("recipe_id")
         if not isinstance(name, str) or name not in self._recipes:
             raise RefusedError(f"recipe_id: there is no such recipe, only {', '.join(map(str, self._recipes))}")
-        self._change_recipe(self._recipes[name])
-        return {"error": None, "recipe_id": name}
+        recipe = self._recipes[name]
+        if recipe.bundle == self.recipe.bundle:
+            return self._change_recipe(recipe)
+        wanted = self._config.model_copy(update={"recipe": name})
+        self._try(order, wanted, lambda: self._change_recipe(recipe))
+        return None
 
-    def _change_recipe(self, recipe: Recipe) -> None:
-        """Keep the choice, then put it into force. Raises ConfigError, and then nothing has changed."""
+    def _try(self, order: Order, wanted: Config, then: Callable[[], dict[str, Any]]) -> None:
+        """Try a model in a process of its own, and go on when it is proven; meanwhile nothing changes."""
+        if self._trial is not None:
+            raise RefusedError("another model is being tried: ask again later")
+        self._trial = _Trial(order=order, apart=Apart("trial", TRIAL_S, try_model, wanted), then=then)
+
+    def _roll_back(self, tried: Config) -> dict[str, Any]:
+        name = self._succession.roll_back(tried)
+        self._children["worker"].replace(f"the model is rolled back to {name}", at_once=True)
+        return {"error": None, "bundle": name}
+
+    def _change_recipe(self, recipe: Recipe) -> dict[str, Any]:
+        """Keep the choice, then put it into force: each picture that is taken up from now on is judged by it.
+
+        Raises ConfigError, and then nothing has changed.
+        """
         if recipe.name is not None:
             self._choice.write(recipe.name)
         if recipe.bundle != self.recipe.bundle:  # so that no picture is judged by this recipe and the other's model
             self._children["worker"].replace(f"recipe {recipe.name} has another model", at_once=True)
         self.recipe = recipe
         self._put_into_force(InForce(recipe.name, self._rules[recipe.name]))
+        return {"error": None, "recipe_id": recipe.name}
 
     def _put_into_force(self, told: InForce) -> None:
         self._thresholds.tell(told)

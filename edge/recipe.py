@@ -61,8 +61,8 @@ def served_recipes(config: Config) -> dict[str | None, Recipe]:
     return {name: recipe for name, recipe in recipes.items() if recipe.bundle == bundle}
 
 
-def bundle_of(config: Config) -> Path:
-    """Give the bundle that the first recipe's pictures are judged by."""
+def bundle_of(config: Config) -> Path | None:
+    """Give the bundle that the first recipe's pictures are judged by; none: the one that was activated."""
     return recipes_of(config)[first_recipe(config)].bundle or config.model.bundle
 
 

@@ -15,6 +15,7 @@ from edge import payload
 from edge.alert import AlertLife
 from edge.bell import Bell, inspection_bell, taken_bell
 from edge.bundle import open_bundle
+from edge.bundle_store import chosen_bundle
 from edge.capture.burst import Burst, Seen
 from edge.capture.capture import frame_slot
 from edge.capture.clip import ClipWishes
@@ -31,7 +32,7 @@ from edge.lanes import Lanes
 from edge.people import open_people
 from edge.pictures.image import unpack
 from edge.pictures.preview import Preview
-from edge.recipe import bundle_of, first_recipe, served_recipes
+from edge.recipe import first_recipe, served_recipes
 from edge.segment import open_segmenter
 from edge.selftest import calibration_light, selftest
 from edge.slot import Slot
@@ -74,7 +75,7 @@ def run_worker(config: Config, core: Connection) -> None:
     cv2.setNumThreads(1)
     core.send({"kind": "loading"})
     try:
-        bundle = open_bundle(bundle_of(config), trusted=config.model.trusted_keys)
+        bundle = open_bundle(chosen_bundle(config), trusted=config.model.trusted_keys)
         recipes = served_recipes(config)
         contexts = [
             payload.Context.of(

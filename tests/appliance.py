@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
 
 class Appliance:
-    """One running daemon over one camera, `c`, and a scripted network; its files lie in `folder`."""
+    """One running daemon over one camera, `c`, and a scripted network; its files lie in `folder`.
 
-    def __init__(self, folder: Path, bundle: Path, source: str, **options: Any) -> None:
+    Without a bundle it runs the one that was activated in its store.
+    """
+
+    def __init__(self, folder: Path, bundle: Path | None, source: str, **options: Any) -> None:
         env = options.pop("env", {})
         sections: dict[str, Any] = {
             section: options.pop(section) for section in ("mqtt", "sinks", "recipes", "recipe") if section in options
@@ -37,7 +40,7 @@ class Appliance:
         rules = options.pop("rules", {"spot": {"min_area_px": 20}})
         config: dict[str, Any] = {
             "device": "test",
-            "model": {"bundle": str(bundle)},
+            "model": {"bundle": str(bundle)} if bundle else {},
             "rules": rules,
             "alerts": {"clear": 1},
             "storage": {"state_dir": str(folder / "state"), "runtime_dir": str(folder / "run"), **storage},

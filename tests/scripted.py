@@ -18,15 +18,18 @@ from edge.pictures.prepare import PREPARE_VERSION
 from edge.runtimes import scripted
 
 
-def make_bundle(folder: Path) -> Path:
-    """Write a signed bundle into `folder` whose network finds red (class `spot`) at half of 160x120."""
+def make_bundle(folder: Path, *, release: int = 1, spot: str = "spot", sound: bool = True) -> Path:
+    """Write a signed bundle into `folder` whose network finds red (class `spot`) at half of 160x120.
+
+    One that is not `sound` fails its self-test.
+    """
     folder.mkdir(exist_ok=True)
     picture = np.full((120, 160, 3), 128, np.uint8)
     picture[40:80, 60:100] = (0, 0, 255)
     classes, _ = scripted.create(Path(), 0, 1).infer(picture)
     (folder / "probe").mkdir()
     cv2.imwrite(str(folder / "probe" / "1.png"), picture)
-    cv2.imwrite(str(folder / "probe" / "1-mask.png"), classes)
+    cv2.imwrite(str(folder / "probe" / "1-mask.png"), classes if sound else 1 - classes)
     (folder / "model.txt").write_text("red is a spot\n", encoding="utf-8")
     processing = Processing.of(PREPARE_VERSION, ("none",))
     (folder / "receipt.json").write_text(json.dumps({"processing_sha256": processing.sha256}), encoding="utf-8")
@@ -42,10 +45,10 @@ def make_bundle(folder: Path) -> Path:
     manifest = {
         "schema": "edgeloupe.bundle/1",
         "name": "scripted",
-        "release": 1,
+        "release": release,
         "task": "semantic",
-        "classes": [{"name": "good"}, {"name": "spot", "colour": [255, 0, 0]}],
-        "focus": "spot",
+        "classes": [{"name": "good"}, {"name": spot, "colour": [255, 0, 0]}],
+        "focus": spot,
         "input": {"width": 160, "height": 120},
         "output": {"meaning": "class-map/1", "width": 80, "height": 60},
         "processing": processing.model_dump(mode="json"),

@@ -200,12 +200,28 @@ class StateHealth(_Message):
     reasons: list[str]
 
 
+class NextModel(_Message):
+    """A model that was activated and is not loaded yet: `reload_model` does it."""
+
+    name: str
+    release: Count
+
+
+class RefusedModel(_Message):
+    """The last model that was activated and taken back by the device itself."""
+
+    bundle: str
+    reason: str
+
+
 class State(_Message):
     """The device, and which alerts it keeps for replay."""
 
     device: str
     version: str
     model: dict[str, Any] | None
+    next_model: NextModel | None
+    refused_model: RefusedModel | None
     recipe_id: str | None = Field(description="in force; null: the device has no recipes")
     epoch: Epoch
     first_seq: Seq

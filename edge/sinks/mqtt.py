@@ -271,6 +271,8 @@ class MqttSink:
             "device": self._topics.device,
             "version": __version__,
             "model": told.get("model"),
+            "next_model": told.get("next_model"),
+            "refused_model": told.get("refused_model"),
             "recipe_id": told.get("recipe_id"),
             "epoch": outbox.epoch,
             "first_seq": outbox.first_seq,
