@@ -317,7 +317,7 @@ class Daemon:
             if self._sink:
                 self._sink.set_camera_status(name, health.state)
                 self._sink.set_camera_health(name, {"state": health.state, "detail": health.reason})
-                if not health.sound and health.inspected:
+                if health.inspected and not (health.sound and self._worker_ready):
                     self._sink.set_verdict(name, Verdict.NotDecidable.name)  # the last one is about the past
 
     def _stop_children(self) -> None:

@@ -19,8 +19,9 @@ from edge.inspection import Verdict
 from edge.payload import Context, result
 from edge.segment import open_segmenter
 from edge.strict_yaml import loads
-from edge.tile_config import TilingConfig
+from edge.tile_config import TilingConfig, ZoneConfig
 from edge.tiles.looks import open_looks
+from edge.zones import Zones
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,3 +142,27 @@ def test_settings_that_do_not_fit_the_picture_are_never_ok(scripted_bundle: Path
 def test_shares_of_the_object_leave_the_background_out() -> None:
     assert share_of_object([0.5, 0.4, 0.1]) == pytest.approx((0.0, 0.8, 0.2))
     assert share_of_object([1.0, 0.0]) == (0.0, 0.0)
+
+
+def test_a_zone_that_reaches_beyond_the_picture_makes_it_not_decidable(scripted_bundle: Path, clock: FakeClock) -> None:
+    opened = open_bundle(scripted_bundle)
+    zones = Zones({"rim": ZoneConfig.model_validate({"outline": [300, 0, 40, 40]})})
+    with open_segmenter(opened) as segmenter:
+        inspector = Inspector(
+            segmenter, opened.manifest.class_names, RULES, PictureCheck(PictureConfig()), clock, zones
+        )
+        inspection, mask = inspector.inspect(frame(clock))
+    assert (inspection.verdict, mask) == (Verdict.NotDecidable, None)
+    assert inspection.reasons == (
+        "picture does not fit: zone rim reaches to 340, 40, the picture has 320x240 pixels: draw it anew",
+    )
+
+
+def test_regions_tell_their_zones_and_results_their_recipe(scripted_bundle: Path, clock: FakeClock) -> None:
+    opened = open_bundle(scripted_bundle)
+    context = Context.of(opened, None, device="d", rules=RULES, recipe="leaf")
+    zones = Zones({"middle": ZoneConfig.model_validate({"outline": [80, 60, 160, 120]})})
+    with open_segmenter(opened) as segmenter:
+        inspector = Inspector(segmenter, context.labels, RULES, PictureCheck(PictureConfig()), clock, zones)
+        told = result(inspector.inspect(frame(clock, spot=True))[0], context)
+    assert ([region["zones"] for region in told["regions"]], told["recipe_id"]) == ([["middle"]], "leaf")

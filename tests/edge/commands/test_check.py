@@ -11,6 +11,7 @@ import yaml
 
 from tests.brokers import Mosquitto, free_port
 from tests.rtsp import RtspServer
+from tests.scripted import make_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,21 @@ def test_it_is_told_how_a_large_picture_will_be_looked_at(tmp_path: Path, script
     assert rows["camera c"]["detail"] == "synthetic:plain: 320x240, looked at 320x200 at 0, 40 in 6 tiles"
     assert "tiles.most is 3: raise it" in rows["camera d"]["detail"]
     assert "small.loupe" in rows["model"]["detail"]
+
+
+def test_every_recipe_is_tried(tmp_path: Path, scripted_bundle: Path) -> None:
+    base = config(scripted_bundle, "synthetic:plain", free_port())
+    del base["mqtt"]
+    holes = make_bundle(tmp_path / "holes.loupe", spot="hole")
+    base["recipes"] = {
+        "plain": {"cameras": {"c": {"zones": {"far": {"outline": [0, 0, 640, 480]}}}}},
+        "holes": {"bundle": str(holes)},
+    }
+    code, rows = check(tmp_path, base)
+    assert code == 1
+    assert "self-test IoU 1.000" in rows["model of plain"]["detail"]
+    assert "recipes.holes.rules.spot: the model has no such class" in rows["model of holes"]["detail"]
+    assert "zone far reaches to 640, 480, the picture has 320x240" in rows["camera c"]["detail"]
 
 
 def test_every_fault_is_one_line(tmp_path: Path, scripted_bundle: Path) -> None:
