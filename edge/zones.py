@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from edge.mask import Mask
     from edge.region import Box, Region
-    from edge.rle import Rle
     from edge.tile_config import ZoneConfig
+
+
+_SLACK_PX = 1e-3
+"""Sums of fractions are as exact as that."""
 
 
 class _Grid(NamedTuple):
@@ -66,9 +69,15 @@ class Zones:
 
     def tell(self, regions: Sequence[Region], mask: Mask) -> list[Region]:
         """Give the regions of `mask` with the zones they lie in. Raises as `fit` does."""
+        zones = self.fit(mask) if regions else []
+        by_box = [_by_box(zone, regions) for zone in zones]
+        unclear = np.flatnonzero(np.any([part for _, part in by_box], axis=0)) if zones else np.zeros(0, np.intp)
+        counted = _Counted.of([regions[place] for place in unclear.tolist()])
         inside: list[list[str]] = [[] for _ in regions]
-        for zone in self.fit(mask) if regions else ():
-            for place in np.flatnonzero(_lies_in(zone, regions)).tolist():
+        for zone, (lies, _) in zip(zones, by_box, strict=True):
+            if len(unclear):
+                lies[unclear] = counted.lie_in(zone)
+            for place in np.flatnonzero(lies).tolist():
                 inside[place].append(zone.name)
         return [
             replace(region, zones=tuple(names)) if names else region
@@ -106,19 +115,16 @@ def _grid_columns(columns: NDArray[np.integer], grid: _Grid) -> tuple[NDArray[np
     return np.clip(found, 0, grid.width - 1), (found >= 0) & (found < grid.width)
 
 
-def _lies_in(zone: _Drawing, regions: Sequence[Region]) -> NDArray[np.bool_]:
-    """Say of each region whether it lies in a zone; only those across its edge are counted pixel by pixel."""
+def _by_box(zone: _Drawing, regions: Sequence[Region]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Say which regions lie in a zone as a whole, by their boxes, and which may do so in part."""
     grid = zone.grid
     x, y, width, height = np.array([region.bbox for region in regions]).T
     left, right = _span(x - grid.area.x, width, grid.width / grid.area.width, grid.width)
     top, bottom = _span(y - grid.area.y, height, grid.height / grid.area.height, grid.height)
     sums = zone.sums
     held = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-    lies = held == (bottom - top) * (right - left)
-    for place in np.flatnonzero((held > 0) & ~lies).tolist():
-        region = regions[place]
-        lies[place] = _pixels(zone, region.segmentation) >= zone.least_share * region.area_px
-    return np.asarray(lies & (held > 0), np.bool_)
+    whole = held == (bottom - top) * (right - left)
+    return whole & (held > 0), (held > 0) & ~whole
 
 
 def _span(
@@ -130,15 +136,32 @@ def _span(
     return first.astype(np.intp), last.astype(np.intp)
 
 
-def _pixels(zone: _Drawing, code: Rle) -> float:
-    """Count a region's pixels that lie in a zone."""
-    grid = zone.grid
-    edges = np.cumsum(runs_of(code))
-    edges = edges[: len(edges) // 2 * 2]  # where ones begin and end, by turns
-    column, row = np.divmod(edges, grid.frame_height)
-    here, covered = _grid_columns(column, grid)
-    rows = np.clip((row - grid.area.y) * grid.height / grid.area.height, 0, grid.height)
-    whole = np.minimum(rows.astype(np.intp), grid.height - 1)
-    above = zone.below[here, whole] + (rows - whole) * (zone.below[here, whole + 1] - zone.below[here, whole])
-    so_far = zone.before[column] + np.where(covered, above, 0)  # pixels of the zone before each edge, down the columns
-    return float(so_far[1::2].sum() - so_far[0::2].sum())
+class _Counted(NamedTuple):
+    """Regions whose pixels are counted; their runs, one region after the other."""
+
+    edges: NDArray[np.int64]  # where ones begin and end, by turns, in pixels down the columns
+    first: NDArray[np.intp]  # place of each region's first edge
+    area: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, regions: Sequence[Region]) -> _Counted:
+        """Read the runs."""
+        ends = [np.cumsum(runs_of(region.segmentation)) for region in regions]
+        edges = [each[: len(each) // 2 * 2] for each in ends]
+        first = np.cumsum([0, *(len(each) for each in edges[:-1])])
+        area = np.array([region.area_px for region in regions], np.int64)
+        return cls(np.concatenate(edges) if edges else np.zeros(0, np.int64), first, area)
+
+    def lie_in(self, zone: _Drawing) -> NDArray[np.bool_]:
+        """Say which of them have enough pixels in a zone."""
+        grid = zone.grid
+        column, row = np.divmod(self.edges, grid.frame_height)
+        here, covered = _grid_columns(column, grid)
+        rows = np.clip((row - grid.area.y) * grid.height / grid.area.height, 0, grid.height)
+        whole = np.minimum(rows.astype(np.intp), grid.height - 1)
+        above = zone.below[here, whole]
+        above = above + (rows - whole) * (zone.below[here, whole + 1] - above)
+        so_far = zone.before[column] + np.where(covered, above, 0)  # of the zone before each edge, down the columns
+        so_far[0::2] *= -1
+        pixels = np.add.reduceat(so_far, self.first)
+        return np.asarray(pixels >= zone.least_share * self.area - _SLACK_PX, np.bool_)

@@ -58,7 +58,7 @@ def test_births_come_first_then_results_and_alerts_numbered_without_a_gap(node: 
     with Ear(broker.port, f"{ROOT}/#") as ear, node.sink(SETTINGS) as sink:
         ear.listen(lambda: len(ear.heard) >= 3)
         assert kinds(ear) == ["NBIRTH/line-3", "DBIRTH/line-3/belt", "DBIRTH/line-3/press"]
-        sink.pass_on("belt", result("NotOK"))
+        sink.pass_on("belt", {**result("NotOK"), "recipe_id": "leaf"})
         ear.listen(lambda: len(ear.heard) >= 4)
         node.commit(*alerts(2))
         sink.wake()
@@ -70,6 +70,7 @@ def test_births_come_first_then_results_and_alerts_numbered_without_a_gap(node: 
     assert heard[1][1]["Evaluation"][7] == 1  # null until something was inspected
     data = heard[3][1]
     assert (data["Evaluation"][15], data["EvaluationCode"][11], data["Counts/NotOK"][11]) == (b"NotOK", 2, 1)
+    assert data["Recipe"][15] == b"leaf"
     assert set(data) <= set(heard[1][1])  # nothing is told that was not declared
     alert = json.loads(heard[4][1]["Alert"][15])
     assert alert["seq"] == 1
