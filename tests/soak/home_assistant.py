@@ -56,7 +56,6 @@ def publish(port: int, *, model: dict[str, Any] | None) -> None:
     state = {
         "model": model,
         "last_seq": 12,
-        "recipe_id": "leaf",
         "health": {"ready": False, "reasons": ["camera belt: failed"]},
         **({"next_model": {"release": 4}} if model else {}),
     }
@@ -72,6 +71,7 @@ def publish(port: int, *, model: dict[str, Any] | None) -> None:
         config_topic("homeassistant", "line-3"): told,
         TOPICS.availability: b"online",
         TOPICS.state: state,
+        TOPICS.recipe: b"leaf",
         TOPICS.metrics: {"cameras": {"belt": health.told(0.0)}, "outbox": {"pending": 1}},
         TOPICS.camera("belt", "verdict"): b"NotOK",
         TOPICS.camera("belt", "status"): b"live",

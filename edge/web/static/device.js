@@ -43,6 +43,8 @@ function deviceReadings(health) {
   const { mqtt, outbox, storage } = health;
   const pending = outbox?.pending ?? 0;
   const items = [];
+  if (health.recipe_id) items.push(["Recipe", health.recipe_id, "in force"]);
+  if (health.refused_model) items.push(["Taken back", health.refused_model.bundle, health.refused_model.reason, "warn"]);
   if (mqtt) {
     const state = !mqtt.configured ? "off" : mqtt.connected ? "connected" : "disconnected";
     const published = mqtt.configured ? `${count(mqtt.published)} published` : "not configured";

@@ -86,13 +86,17 @@ WHITE = """() => {
 }"""
 
 
-def test_zones_are_outlined_over_the_picture(device: FakeDevice, url: str, open_page: Callable[..., Page]) -> None:
+def test_zones_are_outlined_over_the_picture_and_the_recipe_is_told(
+    device: FakeDevice, url: str, open_page: Callable[..., Page]
+) -> None:
     scene(device)
     page = shown(open_page(url))
     assert page.evaluate(WHITE) == 0
     device.zones["rim"] = [[100, 40], [540, 40], [540, 280], [100, 280]]
+    device.health.recipe_id = "seedling"
     scene(device)
     page.wait_for_function(f"() => ({WHITE})() > 200")
+    expect(page.locator("#readings")).to_contain_text("seedling")
     page.uncheck("#overlay", force=True)
     page.wait_for_function(f"() => ({WHITE})() === 0")
 
