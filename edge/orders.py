@@ -109,6 +109,7 @@ class Orders:
 
     def tend(self) -> None:
         """Do what was asked for, and give up on triggered pictures that did not come; to be called regularly."""
+        self._succession.tend()
         for order in self._asker.orders() if self._asker else ():
             self._carry_out(order, lambda order=order: self._do(order))  # type: ignore[misc]
         if self._trial is not None and (answer := self._trial.apart.answer()) is not None:
