@@ -327,13 +327,9 @@ class Daemon:
     # --- the outside
 
     def _make_sink(self, config: MqttConfig) -> MqttSink:
+        own, path, clock = self._config, self._outbox_path, self._clock
         return MqttSink(
-            config,
-            device=self._config.device,
-            cameras=list(self._config.cameras),
-            recipes=list(self._config.recipes),
-            outbox_path=self._outbox_path,
-            clock=self._clock,
+            config, device=own.device, cameras=[*own.cameras], recipes=[*own.recipes], outbox_path=path, clock=clock
         )
 
     def _make_couriers(self) -> dict[str, Courier]:
