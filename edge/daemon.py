@@ -338,20 +338,17 @@ class Daemon:
 
     def _tell_health(self) -> None:
         outbox = self._look_at_store()
-        self._health.recipe_id = self._orders.recipe.name
         mqtt: dict[str, Any] = {"configured": self._sink is not None}
         if self._sink:
             mqtt |= self._sink.status()
-        told = (
-            self._health.told(
-                mqtt={**mqtt, "pending": outbox["pending"]},
-                sinks={name: courier.status() for name, courier in self._couriers.items()},
-                outbox=outbox,
-                evidence_bytes=self._evidence_bytes,
-                processes={"core": os.getpid(), **{name: child.pid for name, child in self._children.items()}},
-            )
-            | self._succession.told()
+        told = self._health.told(
+            mqtt={**mqtt, "pending": outbox["pending"]},
+            sinks={name: courier.status() for name, courier in self._couriers.items()},
+            outbox=outbox,
+            evidence_bytes=self._evidence_bytes,
+            processes={"core": os.getpid(), **{name: child.pid for name, child in self._children.items()}},
         )
+        told |= self._orders.told()
         self._health_slot.write(told, {})
         if self._sink:
             self._sink.set_state(told)

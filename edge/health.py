@@ -180,7 +180,6 @@ class DeviceHealth:
     def __init__(self, device: str, cameras: Mapping[str, object], state_dir: Path, clock: Clock) -> None:
         self.cameras = {name: CameraHealth() for name in cameras}
         self.model: dict[str, Any] | None = None
-        self.recipe_id: str | None = None
         self.model_detail = "starting"
         self.storage_detail = ""  # why alerts can't be committed
         self.evidence_lost = 0  # alerts whose files were not kept, since the start
@@ -223,7 +222,6 @@ class DeviceHealth:
             "ready": not reasons,
             "reasons": reasons,
             "model": self.model,
-            "recipe_id": self.recipe_id,
             "cameras": {name: camera.told(now) for name, camera in self.cameras.items()},
             "mqtt": dict(mqtt),
             "sinks": {name: dict(status) for name, status in sinks.items()},

@@ -173,6 +173,10 @@ class Orders:
         self._put_into_force(InForce(name, rules))
         return {"error": None, "rules": {label: rule.model_dump() for label, rule in rules.items()}}
 
+    def told(self) -> dict[str, Any]:
+        """Say what is in force, which model waits to be loaded, and which was taken back."""
+        return {"recipe_id": self.recipe.name, **self._succession.told()}
+
     @property
     def config(self) -> Config:
         """The configuration, beginning with the recipe in force."""

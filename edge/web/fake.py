@@ -71,6 +71,7 @@ class FakeDevice:
         self._told = Slot.create(health_slot(runtime_dir), HEALTH_CAPACITY)
         model = payload.ModelInfo(name="leaf", release=3, sha256="5eed" * 16, target="openvino", precision="INT8")
         rules = {"lesion": RuleConfig(min_area_px=20)}
+        self.recipe_id: str | None = None
         self.zones: dict[str, list[list[int]]] = {}  # corners by name
         self._context = payload.Context(device="bench", model=model, labels=LABELS, thresholds=rules)
         self.health = DeviceHealth("bench", dict.fromkeys(cameras), state_dir, self._clock)
@@ -118,7 +119,8 @@ class FakeDevice:
             for camera in self.health.cameras.values():
                 camera.fps = camera.fps or _SLOW_FPS
             told = self.health.told(mqtt=mqtt, sinks=sinks, outbox=outbox, evidence_bytes=4096, processes={})
-            self._told.write({**told, "written_mono_s": told["written_mono_s"] - age_s}, {})
+            told |= {"recipe_id": self.recipe_id, "written_mono_s": told["written_mono_s"] - age_s}
+            self._told.write(told, {})
 
     def _inspect(self, camera: str, drawn: Drawn, age_s: float) -> tuple[dict[str, Any], Inspection]:
         mask = drawn.mask

@@ -19,6 +19,7 @@ from edge.mask import Mask
 from edge.mqtt.command import Order
 from edge.orders import Orders
 from edge.people import hide, open_people
+from edge.succession import Succession
 from tests import forms
 from tests.brokers import until
 
@@ -111,10 +112,14 @@ class Asker:
     def answer(self, order: Order, told: Mapping[str, Any], /) -> None:
         self.answers.append(told)
 
+    def set_recipe(self, name: str, /) -> None:
+        raise AssertionError(f"{name}: this device has no recipes")
+
 
 def test_a_snapshot_would_show_people(scripted_bundle: Path, tmp_path: Path) -> None:
     config, asker = Config.model_validate(settings(tmp_path, scripted_bundle)), Asker()
-    Orders(config, {}, EvidenceStore(tmp_path / "evidence"), asker, SystemClock()).tend()
+    clock = SystemClock()
+    Orders(config, {}, EvidenceStore(tmp_path / "evidence"), asker, Succession(config, clock), clock).tend()
     assert "would show people" in asker.answers[0]["error"]
 
 

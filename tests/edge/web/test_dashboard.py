@@ -93,7 +93,7 @@ def test_zones_are_outlined_over_the_picture_and_the_recipe_is_told(
     page = shown(open_page(url))
     assert page.evaluate(WHITE) == 0
     device.zones["rim"] = [[100, 40], [540, 40], [540, 280], [100, 280]]
-    device.health.recipe_id = "seedling"
+    device.recipe_id = "seedling"
     scene(device)
     page.wait_for_function(f"() => ({WHITE})() > 200")
     expect(page.locator("#readings")).to_contain_text("seedling")
