@@ -160,17 +160,31 @@ def kitchen(tmp_path: Path, scripted_bundle: Path) -> Iterator[Plant]:
             plant.device.process.wait()
 
 
-def heard(plant: Plant, count: int) -> list[dict[str, Any]]:
-    """Hear the next results."""
+def heard(plant: Plant, recipe: str, zone: str = "{}") -> list[dict[str, Any]]:
+    """Hear the next three results of a recipe with such limits in zone `left`.
+
+    What a busy machine still has to tell from before is left out, and pictures that are too old to be decided on.
+    """
     topic = "edgeloupe/test/c/result"
+
+    def decided() -> list[dict[str, Any]]:
+        results = [json.loads(payload) for payload in ear.payloads(topic)]
+        return [
+            result
+            for result in results
+            if result["result_evaluation"] != "NotDecidable"
+            and result["recipe_id"] == recipe
+            and json.loads(zone).items() <= result["thresholds"]["spot"].get("zones", {}).get("left", {}).items()
+        ]
+
     with Ear(plant.port, topic) as ear:
-        ear.listen(lambda: len(ear.payloads(topic)) >= count)
-        return [json.loads(payload) for payload in ear.payloads(topic)]
+        ear.listen(lambda: len(decided()) >= 3, f"for {recipe} {zone}")
+        return decided()
 
 
 def test_a_recipe_is_prepared_told_and_in_force_and_outlives_a_power_cut(kitchen: Plant) -> None:
     device, state = kitchen.device, "edgeloupe/test/recipe/state"
-    assert {(one["recipe_id"], one["result_evaluation"]) for one in heard(kitchen, 3)} == {("leaf", "NotOK")}
+    assert {one["result_evaluation"] for one in heard(kitchen, "leaf")} == {"NotOK"}
     for fields in ("recipe_id=7", 'recipe_id="leav"', "recipe=1"):
         code, told = kitchen.tell("prepare_recipe", "--set", fields)
         assert (code, told["error"]) == (1, "recipe_id: there is no such recipe, only leaf, seed")
@@ -188,8 +202,8 @@ def test_a_recipe_is_prepared_told_and_in_force_and_outlives_a_power_cut(kitchen
     device.process.wait()
     assert json.loads((device.folder / "state" / "recipe.json").read_text(encoding="utf-8"))["recipe_id"] == "seed"
     device.kill_and_restart()
-    late = heard(kitchen, 3)
-    assert {(one["recipe_id"], one["result_evaluation"]) for one in late} == {("seed", "OK")}
+    late = heard(kitchen, "seed")
+    assert {one["result_evaluation"] for one in late} == {"OK"}
     assert {tuple(region["zones"]) for one in late for region in one["regions"]} == {("left", "whole")}
     assert device.health()["recipe_id"] == "seed"
 
@@ -199,12 +213,10 @@ def test_thresholds_are_adjusted_by_zone_and_belong_to_their_recipe(kitchen: Pla
     assert "no camera has such a zone, only left, whole" in kitchen.tell("adjust", "--set", wrong)[1]["error"]
     code, told = kitchen.tell("adjust", "--set", 'rules={"spot": {"zones": {"left": {"min_area_px": 999999}}}}')
     assert (code, told["rules"]["spot"]["zones"]["left"]["min_area_px"]) == (0, 999999)
-    assert {one["result_evaluation"] for one in heard(kitchen, 3)[1:]} == {"OK"}
+    assert {one["result_evaluation"] for one in heard(kitchen, "leaf", '{"min_area_px": 999999}')} == {"OK"}
     for recipe in ("seed", "leaf"):
         assert kitchen.tell("prepare_recipe", "--set", f'recipe_id="{recipe}"')[0] == 0
-    adjusted = heard(kitchen, 3)[-1]
-    assert adjusted["recipe_id"] == "leaf"
-    assert adjusted["thresholds"]["spot"]["zones"]["left"]["min_area_px"] == 999999
+    assert heard(kitchen, "leaf", '{"min_area_px": 999999}')
 
 
 def test_every_message_is_as_published(plant: Plant) -> None:
