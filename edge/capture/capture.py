@@ -168,7 +168,7 @@ class Capture:
                     return shot
                 if isinstance(shot, Nothing):
                     self._quiet(shutter.last.trouble)
-                    if shutter.last.rest_s > _REST_S:
+                    if shutter.last.rest_s > _REST_S and not self._burst:
                         return None
                     continue
                 now = self.clock.monotonic_s()

@@ -58,6 +58,6 @@ class Shutter:
         while True:
             now = self._clock.monotonic_s()
             self.last = self._trigger.ask(_NOT_YET, now)
-            if self.last.wanted or self.last.rest_s > _WAIT_S or now >= until:
+            if self.last.wanted or now >= until:
                 return self.last.wanted
             time.sleep(_LOOK_S)
