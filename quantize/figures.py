@@ -40,9 +40,9 @@ class Quality(Figures):
 
 
 class Agreement(Figures):
-    """INT8 against float: IoU of the focus class's masks on each picture where float sees it."""
+    """INT8 against float: IoU of their masks on each picture where float sees any."""
 
-    pictures: int  # on which float sees the focus class
+    pictures: int  # on which float does
     mean: float
     p10: float
     worst: float
@@ -51,16 +51,22 @@ class Agreement(Figures):
     pixels: float  # share of all pixels with the same class
 
 
-class RecallDrop(Figures):
-    """How many objects of one class INT8 finds less than float does, of all there are."""
+class Drop(Figures):
+    """What INT8 has less of a figure than float, over the same draws of groups for both."""
 
     points: float  # percentage points
     interval: tuple[float, float] | None  # 95 %, over groups; none where they are too few for one
 
     @property
     def is_chance(self) -> bool:
-        """Whether as good as no loss lies within the interval: so few objects can't tell."""
+        """Whether as good as no loss lies within the interval: so few pictures can't tell."""
         return self.interval is not None and self.interval[0] <= 0
+
+    @property
+    def text(self) -> str:
+        """Say it as `+0.12 (-0.30 to +0.41)`."""
+        between = f" ({self.interval[0]:+.2f} to {self.interval[1]:+.2f})" if self.interval else ""
+        return f"{self.points:+.2f}{between}"
 
 
 class Parity(Figures):
@@ -69,8 +75,10 @@ class Parity(Figures):
     float_: Quality = Field(alias="float")
     int8: Quality
     drop_points: dict[str, float]  # by class, IoU of float less that of INT8 in percentage points
-    recall_drop: dict[str, RecallDrop] = {}  # by class, where the truth has objects of it; receipts of old have none
-    agreement: Agreement
+    mean_iou_drop: Drop | None = None  # of the mean over the classes that the truth has; receipts of old have none
+    recall_drop: dict[str, Drop] = {}  # objects found, by class that has any; receipts of old have none
+    agreement: Agreement  # of the focus class's masks
+    foreground: Agreement | None = None  # of all classes but the first as one; receipts of old have none
 
 
 class LayerSensitivity(Figures):

@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from edge import runtimes
 from edge.segment import open_reference, open_segmenter
-from models.metrics import Confusion, Counts
+from models.metrics import Confusion, Counts, Floats, iou, mean_of_classes
 from models.metrics.blobs import FOUND, MISSED, found_share, least_object_px
 from models.metrics.resamples import MIN_GROUPS, Resamples, interval
 from models.turns import in_turns
 from quantize.evaluate import class_specs, read_sample
-from quantize.figures import Agreement, Parity, RecallDrop
+from quantize.figures import Agreement, Drop, Parity
 from quantize.score import PictureScore, focus_iou, quality, score_picture
 
 if TYPE_CHECKING:
@@ -101,30 +101,49 @@ def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: in
     groups = [p.sample.group for p in pictures]
     float_ = quality([p.float_ for p in pictures], groups, names, focus)
     int8 = quality([p.int8 for p in pictures], groups, names, focus)
+    draws, between = Resamples(groups), [p.between for p in pictures]
     return Parity(
         float_=float_,
         int8=int8,
         drop_points={n: 100 * ((float_.iou[n] or 0.0) - (int8.iou[n] or 0.0)) for n in names},
-        recall_drop=_recall_drop(pictures, groups, names),
-        agreement=agreement([p.between for p in pictures], focus),
+        mean_iou_drop=_mean_iou_drop(pictures, draws),
+        recall_drop=_recall_drop(pictures, draws, names),
+        agreement=agreement(between, focus),
+        foreground=agreement([_two_classes(counts) for counts in between], 1),
     )
 
 
-def _recall_drop(
-    pictures: Sequence[PictureParity], groups: Sequence[str], names: Sequence[str]
-) -> dict[str, RecallDrop]:
-    """Say by class how many objects less INT8 finds, over the same draws of groups for both."""
+def _mean_iou_drop(pictures: Sequence[PictureParity], draws: Resamples) -> Drop:
+    float_, int8 = (np.stack([p.float_.counts for p in pictures]), np.stack([p.int8.counts for p in pictures]))
+
+    def lost(one: Floats, other: Floats) -> Floats:
+        there = one.sum(axis=-1) > 0  # in the truth: of other classes, pixels seen by chance would decide
+        return mean_of_classes(np.where(there, iou(one) - iou(other), np.nan))
+
+    whole = lost(float_.sum(axis=0), int8.sum(axis=0))
+    return _drop(whole, lost(draws.sums(float_), draws.sums(int8)), draws.groups_with(np.ones(len(pictures), np.bool_)))
+
+
+def _recall_drop(pictures: Sequence[PictureParity], draws: Resamples, names: Sequence[str]) -> dict[str, Drop]:
     float_, int8 = (np.stack([p.float_.blobs for p in pictures]), np.stack([p.int8.blobs for p in pictures]))
     there = float_[:, :, (FOUND, MISSED)].sum(axis=(2, 3)) > 0  # (pictures, classes)
-    resamples, drops = Resamples(groups), {}
-    draws = found_share(resamples.sums(float_)) - found_share(resamples.sums(int8))
+    lost = found_share(draws.sums(float_)) - found_share(draws.sums(int8))
     whole = found_share(float_.sum(axis=0)) - found_share(int8.sum(axis=0))
-    for place in np.flatnonzero(there.any(axis=0)).tolist():
-        bounds = interval(draws[:, place]) if resamples.groups_with(there[:, place]) >= MIN_GROUPS else None
-        drops[names[place]] = RecallDrop(
-            points=100 * float(whole[place]), interval=bounds and (100 * bounds[0], 100 * bounds[1])
-        )
-    return drops
+    return {
+        names[place]: _drop(whole[place], lost[:, place], draws.groups_with(there[:, place]))
+        for place in np.flatnonzero(there.any(axis=0)).tolist()
+    }
+
+
+def _drop(whole: Floats, lost: Floats, groups: int) -> Drop:
+    """Put a drop beside its draws, of so many groups."""
+    bounds = interval(lost) if groups >= MIN_GROUPS else None
+    return Drop(points=100 * float(whole), interval=bounds and (100 * bounds[0], 100 * bounds[1]))
+
+
+def _two_classes(counts: Counts) -> Counts:
+    """Take all classes but the first for one."""
+    return np.array([[counts[0, 0], counts[0, 1:].sum()], [counts[1:, 0].sum(), counts[1:, 1:].sum()]])
 
 
 def agreement(between: Sequence[Counts], focus: int) -> Agreement:

@@ -8,7 +8,7 @@ from edge.table import table
 from quantize.sensitivity import ranked
 
 if TYPE_CHECKING:
-    from quantize.figures import Parity, Quality
+    from quantize.figures import Agreement, Parity, Quality
     from quantize.receipt import Receipt
 
 MOST_SENSITIVE = 5
@@ -43,11 +43,18 @@ def parity_table(parity: Parity, focus: str) -> str:
     drops = [f"{-drop:+.2f} pt" for drop in parity.drop_points.values()]
     changes = drops + [""] * (len(float_) - len(drops))
     rows = [(name, a, b, change) for (name, a), (_, b), change in zip(float_, int8, changes, strict=True)]
-    agree = parity.agreement
     head = (f"{parity.int8.pictures} pictures, {parity.int8.groups} groups", "float", "INT8", "change")
+    told = [table(head, rows), _agreement(f"{focus} masks", parity.agreement)]
+    if parity.foreground and len(parity.drop_points) > 2:
+        told.append(_agreement("masks of all classes but the first", parity.foreground))
+    if parity.mean_iou_drop:
+        told.append(f"mean IoU lost: {parity.mean_iou_drop.text} points, 95 % interval")
+    return "\n".join(told)
+
+
+def _agreement(what: str, agree: Agreement) -> str:
     return (
-        f"{table(head, rows)}\n"
-        f"{focus} masks of float and INT8 agree: mean {agree.mean:.4f}, p10 {agree.p10:.4f}, worst {agree.worst:.4f} "
+        f"{what} of float and INT8 agree: mean {agree.mean:.4f}, p10 {agree.p10:.4f}, worst {agree.worst:.4f} "
         f"({agree.pictures} pictures); pixels {agree.pixels:.4f}"
     )
 

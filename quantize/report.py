@@ -173,6 +173,10 @@ def _table(receipt: Receipt, proof: TargetReceipt) -> str:
         for name, drop in proof.parity.drop_points.items()
     ]
     rows.append((f"IoU of {focus}, 95 % interval over objects", interval(float_), interval(int8), ""))
+    lost = proof.parity.mean_iou_drop
+    if lost and lost.interval:
+        ends = " to ".join(signed(-end) for end in reversed(lost.interval))
+        rows.append(("Mean IoU, change and its 95 % interval", "", ends, f"{signed(-lost.points)} pt"))
     for what in ("found", "missed", "false"):
         a, b = getattr(float_.objects[focus], what), getattr(int8.objects[focus], what)
         rows.append((f"{focus} objects {what}", str(a), str(b), f"{b - a:+d}".replace("-", MINUS) if b - a else "0"))
@@ -185,11 +189,19 @@ def _table(receipt: Receipt, proof: TargetReceipt) -> str:
         f'<p class="soft" style="margin:14px 0 0">Agreement of {escape(focus)} masks between float and INT8, on '
         f"{agree.pictures} pictures where float sees it: mean {percent(agree.mean)}, tenth percentile "
         f"{percent(agree.p10)}, worst {percent(agree.worst)}, pooled {percent(agree.pooled)}; on {agree.appeared} "
-        f"pictures only INT8 sees it. {percent(agree.pixels)} of all pixels have the same class.{_floor(receipt)} An "
-        "object has at "
+        f"pictures only INT8 sees it. {percent(agree.pixels)} of all pixels have the same class."
+        f"{_foreground(proof)}{_floor(receipt)} An object has at "
         "least 64 pixels (fewer in pictures below two megapixels) and is found when at least "
         f"{100 * OVERLAP:g} % of it are covered.</p>"
     )
+
+
+def _foreground(proof: TargetReceipt) -> str:
+    """Say how far the masks of all classes but the first agree."""
+    whole = proof.parity.foreground
+    if whole is None:
+        return ""
+    return f" Masks of all classes but the first agree to {percent(whole.mean)}, tenth percentile {percent(whole.p10)}."
 
 
 def _floor(receipt: Receipt) -> str:

@@ -1,17 +1,19 @@
 """Ours against every peer, on one float network: how far masks agree with float, what is lost, and how fast it is.
 
-    python -m tests.bench.peers MODEL DATA [--tools DIR] [--pictures N]
+    python -m tests.bench.peers MODEL DATA [--tools DIR] [--pictures N] [--keep DIR]
 
 MODEL is a plain ONNX file, or the checkpoint that it is exported from, which litert-torch needs.
 Each peer quantises the plain network (normalised picture in, logits out) with its default and its best documented
 settings and the same calibration pictures, in an interpreter of its own, DIR/NAME/bin/python. All files are judged on
-the test split at frame resolution, as our own are. Time is that of one thread over that of the plain float network in
-ONNX Runtime, taken in turns; ours includes normalising and the choice of classes, peers' does not.
+the test split at frame resolution, as our own are. With `--keep`, peers' files stay and are not made again. Time is
+that of one thread over that of the plain float network in ONNX Runtime, taken in turns; ours includes normalising and
+the choice of classes, peers' does not.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +39,7 @@ from quantize.evaluate import list_samples
 from quantize.figures import Gate, Parity
 from quantize.fold import fold, load_model, output_size
 from quantize.judge import Judge
+from quantize.notebook import key_of
 from quantize.shrink import Shrinker
 from tests.bench.plain import RUNTIMES, PlainFile
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from edge.frame import Picture
     from models.card import ModelCard
     from models.sample import Sample
+    from quantize.figures import Drop
 
     Planes = NDArray[np.uint8]
 
@@ -64,6 +68,17 @@ PEERS = {
 MAKERS = Path(__file__).parent / "makers"
 VALIDATION = 32
 
+MOST_IOU, MOST_OBJECTS = 0.2, 0.5
+"""Points that may be lost: of the mean IoU, and of the objects found of any class."""
+
+HEAD = (
+    "file", "runs in", "masks agree", "worst tenth", "foreground", "worst tenth", "mean IoU lost, pt",
+    "objects lost, pt", "time", "size",
+)  # fmt: skip
+
+HANDED_OVER = ("plain.onnx", "pictures.npy", "validation.npy", "truth.npy")
+"""What peers make their files of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -75,6 +90,22 @@ class Row:
     size: int  # bytes
     run: Callable[[], object]  # one picture, for its time
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Give the cells of its line, but for time and size."""
+        agree, whole, iou = self.parity.agreement, self.parity.foreground, self.parity.mean_iou_drop
+        objects = max(self.parity.recall_drop.values(), key=lambda lost: lost.points, default=None)
+        agreements = [f"{value:.3f}" for value in (agree.mean, agree.p10, *((whole.mean, whole.p10) if whole else ()))]
+        losses = [(lost, most) for lost, most in ((iou, MOST_IOU), (objects, MOST_OBJECTS)) if lost]
+        return (self.name, self.runs_in, *agreements, *(f"{lost.text} {_held(lost, most)}" for lost, most in losses))
+
+
+def _held(lost: Drop, most: float) -> str:
+    """Say whether the loss is small, or else whether none at all lies within its interval."""
+    if lost.points <= most:
+        return "small"
+    return "chance" if lost.is_chance else "shown"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -82,12 +113,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--tools", type=Path, default=Path(".peers"), help="environments, one folder for each peer")
     parser.add_argument("--pictures", type=int, default=100, help="to calibrate with")
+    parser.add_argument("--keep", type=Path, help="a folder for peers' files, by what they were made of")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="edgeloupe-peers-") as scratch, ExitStack() as stack:
-        print(compare(args.model, args.data, args.tools, args.pictures, Path(scratch), stack))
+    with tempfile.TemporaryDirectory(prefix="edgeloupe-peers-") as folder, ExitStack() as stack:
+        scratch = Path(folder)
+        bench = Peers(tools=args.tools, kept=args.keep or scratch / "peers")
+        print(compare(args.model, args.data, bench, args.pictures, scratch, stack))
 
 
-def compare(model: Path, data: Path, tools: Path, count: int, scratch: Path, stack: ExitStack) -> str:
+def compare(model: Path, data: Path, bench: Peers, count: int, scratch: Path, stack: ExitStack) -> str:
     """Make all files, judge them, and give the table."""
     if model.suffix == ".pt":
         model = exported(model, scratch)
@@ -103,7 +137,7 @@ def compare(model: Path, data: Path, tools: Path, count: int, scratch: Path, sta
     chosen_by = Judge(scratch / "folded.onnx", held_back, card)
     hand_over(scratch, base, calibration.pictures, chosen_by, truth_of(held_back, card, output_size(network)))
     rows = ours(scratch, calibration.pictures, chosen_by, judge, stack)
-    made, untried = peers(scratch, tools)
+    made, untried = bench.files(scratch)
     for path in tqdm(made, desc="judging peers", unit="file", disable=None, leave=False):
         file = PlainFile(path, card.input)
         values = file.normalised(picture)
@@ -113,32 +147,11 @@ def compare(model: Path, data: Path, tools: Path, count: int, scratch: Path, sta
     times = in_turns([lambda: base.network(values), *(row.run for row in rows)])
     float_size = (scratch / "plain.onnx").stat().st_size
     lines = [
-        (
-            row.name,
-            row.runs_in,
-            f"{row.parity.agreement.mean:.3f}",
-            f"{row.parity.agreement.p10:.3f}",
-            f"{row.parity.agreement.worst:.2f}",
-            f"{max(row.parity.drop_points.values()):+.2f}",
-            f"{max((lost.points for lost in row.parity.recall_drop.values()), default=0):+.2f}",
-            f"{spent / times[0]:.2f}",
-            f"{row.size / float_size:.2f}",
-        )
+        (*row.told, f"{spent / times[0]:.2f}", f"{row.size / float_size:.2f}")
         for row, spent in zip(rows, times[1:], strict=True)
     ]
-    head = (
-        "file",
-        "runs in",
-        "masks agree",
-        "worst tenth",
-        "worst",
-        "IoU lost, pt",
-        "objects lost, pt",
-        "time",
-        "size",
-    )
     title = f"{card.name}, {len(samples)} pictures ({split}), {len(calibration.pictures)} to calibrate; {card.focus}"
-    return "\n".join([title, table(head, lines), *untried])
+    return "\n".join([title, table(HEAD, lines), *untried])
 
 
 def exported(checkpoint: Path, scratch: Path) -> Path:
@@ -199,27 +212,45 @@ def ours(scratch: Path, pictures: Sequence[Picture], chosen_by: Judge, judge: Ju
     return rows
 
 
-def peers(scratch: Path, tools: Path) -> tuple[list[Path], list[str]]:
-    """Let every peer make its files; say which could not be tried, and why."""
-    out = scratch / "peers"
-    out.mkdir()
-    untried = []
-    for name, environment in tqdm(PEERS.items(), desc="peers", unit="peer", disable=None, leave=False):
-        python = tools / environment / "bin" / "python" if environment else Path(sys.executable)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """Who else makes files."""
+
+    tools: Path  # environments, one folder for each
+    kept: Path  # what they made, by the hash of what it was made of
+
+    def files(self, scratch: Path) -> tuple[list[Path], list[str]]:
+        """Let every peer make its files of what was handed over; say which could not be tried, and why."""
+        made, untried = [], []
+        for name in tqdm(PEERS, desc="peers", unit="peer", disable=None, leave=False):
+            given = (MAKERS / f"{name}.py", *(scratch / one for one in HANDED_OVER))
+            out = self.kept / key_of(name, *given).replace(" ", "-")
+            fault = None if out.exists() else self._make(name, scratch, out)
+            if fault:
+                untried.append(fault)
+            else:
+                made += sorted(path for path in out.iterdir() if path.suffix in RUNTIMES)
+        return made, untried
+
+    def _make(self, name: str, scratch: Path, out: Path) -> str | None:
+        environment = PEERS[name]
+        python = self.tools / environment / "bin" / "python" if environment else Path(sys.executable)
         if not python.exists():
-            untried.append(f"not tried: {name}: {python} is missing")
-            continue
+            return f"not tried: {name}: {python} is missing"
         if name == "litert_torch" and not (scratch / "plain.pt2").exists():
-            untried.append(f"not tried: {name}: needs the checkpoint, not the ONNX file")
-            continue
-        inputs = [scratch / "plain.onnx", scratch / "pictures.npy", out]
+            return f"not tried: {name}: needs the checkpoint, not the ONNX file"
+        partial = out.with_name(f"{out.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        inputs = [scratch / "plain.onnx", scratch / "pictures.npy", partial]
         inputs += [scratch / "validation.npy", scratch / "truth.npy"] if name == "nncf" else []
         command = [python, MAKERS / f"{name}.py", *inputs]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
-            untried.append(f"failed: {name}: {reason[-1].strip()}")
-    return sorted(path for path in out.iterdir() if path.suffix in RUNTIMES), untried
+            return f"failed: {name}: {reason[-1].strip()}"
+        partial.rename(out)
+        return None
 
 
 if __name__ == "__main__":

@@ -84,6 +84,50 @@ def test_a_loss_that_may_be_chance_passes_the_gate_and_keeps_its_interval() -> N
     assert not Gate().faults(parity)
 
 
+def _seeing(float_: Sequence[int], int8: Sequence[int]) -> Parity:
+    """Say how many of 100 pixels of a spot each network sees on each picture of 1,000."""
+    nothing = np.zeros((3, 3, 7), np.int64)
+
+    def scored(hit: int) -> PictureScore:
+        return PictureScore(counts=np.array([[900, 0, 0], [100 - hit, hit, 0], [0, 0, 0]]), blobs=nothing)
+
+    pictures = [
+        PictureParity(
+            sample=Sample(picture=Path(f"{i}.png"), truth=PngMask(Path("m.png"), "values", {}), group=str(i)),
+            float_=scored(a),
+            int8=scored(b),
+            between=np.array([[900, 0, 0], [0, 40, 40], [0, 10, 10]]),
+        )
+        for i, (a, b) in enumerate(zip(float_, int8, strict=True))
+    ]
+    return summarise(pictures, ("good", "spot", "crack"), 1)
+
+
+def test_the_loss_of_mean_iou_is_over_the_classes_that_the_truth_has_and_over_the_same_draws() -> None:
+    lost = _seeing([80, 60] * 5, [70, 50] * 5).mean_iou_drop
+    assert lost
+    before, after = (np.mean([900 / (1000 - hit), hit / 100]) for hit in (70, 60))
+    assert lost.points == pytest.approx(100 * (before - after))
+    low, high = lost.interval or (0, 0)
+    assert low < lost.points < high
+    assert high - low < 0.5  # float and INT8 drawn apart would give 20 points
+    assert not lost.is_chance
+
+
+def test_a_loss_of_mean_iou_on_one_picture_and_a_gain_on_another_may_be_chance() -> None:
+    lost = _seeing([80] * 10, [70, 88] + [80] * 8).mean_iou_drop
+    assert lost
+    assert lost.points > 0
+    assert lost.is_chance
+
+
+def test_the_foreground_is_all_classes_but_the_first_as_one() -> None:
+    parity = _seeing([80], [80])
+    assert parity.agreement.mean == pytest.approx(40 / 90)
+    assert parity.foreground
+    assert parity.foreground.mean == 1
+
+
 def test_with_too_few_groups_for_an_interval_every_lost_object_counts() -> None:
     parity = _missing([0] * 4, [1, 0, 0, 0])
     assert parity.recall_drop["spot"].interval is None
