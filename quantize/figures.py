@@ -80,6 +80,11 @@ class Parity(Figures):
     agreement: Agreement  # of the focus class's masks
     foreground: Agreement | None = None  # of all classes but the first as one; receipts of old have none
 
+    @property
+    def likeness(self) -> float:
+        """How far masks agree, to choose by: the focus class's counts half, since few pictures may show it."""
+        return (self.agreement.mean + (self.foreground or self.agreement).mean) / 2
+
 
 class LayerSensitivity(Figures):
     """What rounding one layer's inputs and weights does, everything else in float."""

@@ -40,7 +40,7 @@ class Tried:
     @property
     def rank(self) -> tuple[bool, float, float]:
         """Sorts the better one first."""
-        return bool(self.faults), -self.parity.agreement.mean, -self.parity.agreement.pixels
+        return bool(self.faults), -self.parity.likeness, -self.parity.agreement.pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +78,8 @@ class Shrinker:
 
     def _prefer_speed(self, tried: list[Tried], target: Target) -> None:
         """Put the fastest first of those that agree nearly as well as the best."""
-        best = tried[0].parity.agreement.mean
-        near = [one for one in tried if not one.faults and best - one.parity.agreement.mean <= NEARLY]
+        best = tried[0].parity.likeness
+        near = [one for one in tried if not one.faults and best - one.parity.likeness <= NEARLY]
         if len(near) < 2:
             return
         times = median_times(target.runtime, [one.candidate.entry for one in near], self.judge.pictures[0])

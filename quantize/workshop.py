@@ -246,7 +246,7 @@ def _proof(
         runtime=made.info.runtime,
         measured=made.here,
         recipe=made.tried[0].candidate.recipe,
-        tried={t.candidate.recipe: t.parity.agreement.mean for t in made.tried},
+        tried={t.candidate.recipe: t.parity.likeness for t in made.tried},
         spared=made.tried[0].spared,
         sha256=sha256_of(bundle.file(made.here.entry)),
         parity=parity,

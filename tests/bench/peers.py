@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,6 @@ import torch
 from tqdm import tqdm
 
 from edge import runtimes
-from edge.table import table
 from models.checkpoint import Checkpoint
 from models.export import export
 from models.turns import in_turns
@@ -44,7 +44,7 @@ from quantize.shrink import Shrinker
 from tests.bench.plain import RUNTIMES, PlainFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,9 +72,10 @@ MOST_IOU, MOST_OBJECTS = 0.2, 0.5
 """Points that may be lost: of the mean IoU, and of the objects found of any class."""
 
 HEAD = (
-    "file", "runs in", "masks agree", "worst tenth", "foreground", "worst tenth", "mean IoU lost, pt",
-    "objects lost, pt", "time", "size",
+    "file", "runs in", "masks agree", "worst tenth", "foreground", "worst tenth", "mean IoU lost, points",
+    "objects lost, points", "time", "size", "packed",
 )  # fmt: skip
+RULE = ("---", "---", *["---:"] * (len(HEAD) - 2))
 
 HANDED_OVER = ("plain.onnx", "pictures.npy", "validation.npy", "truth.npy")
 """What peers make their files of."""
@@ -87,7 +88,7 @@ class Row:
     name: str
     runs_in: str
     parity: Parity
-    size: int  # bytes
+    files: tuple[Path, ...]
     run: Callable[[], object]  # one picture, for its time
 
     @property
@@ -141,17 +142,23 @@ def compare(model: Path, data: Path, bench: Peers, count: int, scratch: Path, st
     for path in tqdm(made, desc="judging peers", unit="file", disable=None, leave=False):
         file = PlainFile(path, card.input)
         values = file.normalised(picture)
-        size = path.stat().st_size + (path.with_suffix(".bin").stat().st_size if path.suffix == ".xml" else 0)
-        rows.append(Row(path.stem, file.runs_in, judge.compare(file), size, lambda f=file, v=values: f.network(v)))  # type: ignore[misc]
+        files = (path, path.with_suffix(".bin")) if path.suffix == ".xml" else (path,)
+        rows.append(Row(path.stem, file.runs_in, judge.compare(file), files, lambda f=file, v=values: f.network(v)))  # type: ignore[misc]
     values = base.normalised(picture)
     times = in_turns([lambda: base.network(values), *(row.run for row in rows)])
     float_size = (scratch / "plain.onnx").stat().st_size
     lines = [
-        (*row.told, f"{spent / times[0]:.2f}", f"{row.size / float_size:.2f}")
+        (*row.told, f"{spent / times[0]:.2f}", *(f"{size / float_size:.2f}" for size in sizes(row.files)))
         for row, spent in zip(rows, times[1:], strict=True)
     ]
     title = f"{card.name}, {len(samples)} pictures ({split}), {len(calibration.pictures)} to calibrate; {card.focus}"
-    return "\n".join([title, table(HEAD, lines), *untried])
+    return "\n".join([title, "", *(f"| {' | '.join(line)} |" for line in (HEAD, RULE, *lines)), "", *untried])
+
+
+def sizes(files: Iterable[Path]) -> tuple[int, int]:
+    """Give the bytes of files on the disk, and in a bundle, which is deflated."""
+    contents = [path.read_bytes() for path in files]
+    return sum(map(len, contents)), sum(len(zlib.compress(content, 9)) for content in contents)
 
 
 def exported(checkpoint: Path, scratch: Path) -> Path:
@@ -202,10 +209,10 @@ def ours(scratch: Path, pictures: Sequence[Picture], chosen_by: Judge, judge: Ju
         target = targets.create(name)
         entry = shrinker.shrink(target, scratch / "ours" / name)[0].candidate.entry
         runtime = stack.enter_context(runtimes.create(target.proven_in, entry, threads=1))
-        size = sum(path.stat().st_size for path in entry.parent.iterdir())
+        files = tuple(entry.parent.iterdir())
         rows.append(
             Row(
-                f"edgeloupe {name}", target.proven_in, judge.compare(runtime), size,
+                f"edgeloupe {name}", target.proven_in, judge.compare(runtime), files,
                 lambda r=runtime: r.infer(judge.pictures[0]),  # type: ignore[misc]
             )
         )  # fmt: skip
@@ -222,9 +229,10 @@ class Peers:
     def files(self, scratch: Path) -> tuple[list[Path], list[str]]:
         """Let every peer make its files of what was handed over; say which could not be tried, and why."""
         made, untried = [], []
+        given = (*sorted(MAKERS.glob("*.py")), *(scratch / one for one in HANDED_OVER))
+        folder = self.kept / key_of("peers", *given).split()[1]
         for name in tqdm(PEERS, desc="peers", unit="peer", disable=None, leave=False):
-            given = (MAKERS / f"{name}.py", *(scratch / one for one in HANDED_OVER))
-            out = self.kept / key_of(name, *given).replace(" ", "-")
+            out = folder / f"{name}.files"
             fault = None if out.exists() else self._make(name, scratch, out)
             if fault:
                 untried.append(fault)
@@ -239,8 +247,9 @@ class Peers:
             return f"not tried: {name}: {python} is missing"
         if name == "litert_torch" and not (scratch / "plain.pt2").exists():
             return f"not tried: {name}: needs the checkpoint, not the ONNX file"
-        partial = out.with_name(f"{out.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = out.with_name(f"{name}.partial")
+        for stale in (partial, out.with_name(name)):  # of an earlier attempt
+            shutil.rmtree(stale, ignore_errors=True)
         partial.mkdir(parents=True)
         inputs = [scratch / "plain.onnx", scratch / "pictures.npy", partial]
         inputs += [scratch / "validation.npy", scratch / "truth.npy"] if name == "nncf" else []

@@ -126,6 +126,7 @@ def test_the_foreground_is_all_classes_but_the_first_as_one() -> None:
     assert parity.agreement.mean == pytest.approx(40 / 90)
     assert parity.foreground
     assert parity.foreground.mean == 1
+    assert parity.likeness == pytest.approx((40 / 90 + 1) / 2)
 
 
 def test_with_too_few_groups_for_an_interval_every_lost_object_counts() -> None:

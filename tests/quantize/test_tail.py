@@ -1,4 +1,4 @@
-"""Classes by comparisons are those that sorting gives."""
+"""Classes by comparisons are those that sorting gives, and probabilities those of Softmax."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ def folded(classes: int) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7, MOST, MOST + 1])
-def test_the_classes_are_the_same_and_the_lower_one_wins_a_tie(classes: int) -> None:
+def test_classes_and_scores_are_the_same_and_the_lower_one_wins_a_tie(classes: int) -> None:
     model = folded(classes)
     found = compared(model)
-    assert any(node.op_type == "ArgMax" for node in found.graph.node) == (classes > MOST)
+    for kind in ("ArgMax", "Softmax", "ReduceMax"):
+        assert any(node.op_type == kind for node in found.graph.node) == (classes > MOST)
     pictures = np.random.default_rng(0).integers(0, 3, (20, 1, SIDE, SIDE, 3), np.uint8)
     sessions = open_session(model, "sorted"), open_session(found, "compared")
     for picture in pictures:
