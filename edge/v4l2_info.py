@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -26,6 +27,7 @@ _DISABLED = 0x1
 _CLASS = 6  # V4L2_CTRL_TYPE_CTRL_CLASS
 _KINDS = {1: "integer", 2: "on or off", 3: "menu", 9: "menu"}
 _MOST = 256
+_AUTOGAIN = 0x00980912  # V4L2_CID_AUTOGAIN
 
 
 def _request(direction: int, number: int, layout: struct.Struct) -> int:
@@ -36,6 +38,7 @@ _READ, _BOTH = 2, 3
 QUERYCAP = _request(_READ, 0, _CAPABILITY)
 ENUM_FMT = _request(_BOTH, 2, _FORMAT)
 G_CTRL = _request(_BOTH, 27, _VALUE)
+S_CTRL = _request(_BOTH, 28, _VALUE)
 QUERYCTRL = _request(_BOTH, 36, _CONTROL)
 ENUM_FRAMESIZES = _request(_BOTH, 74, _FRAME_SIZE)
 
@@ -73,6 +76,16 @@ def device_info(device: Path) -> DeviceInfo | None:
         if not (of_node if capabilities & _DEVICE_CAPS else capabilities) & _CAPTURE:
             return None
         return DeviceInfo(_text(card), tuple(_formats(handle)), tuple(_controls(handle)))
+    finally:
+        os.close(handle)
+
+
+def turn_off_autogain(device: Path) -> None:
+    """Let the gain be set by hand, which OpenCV has no word for; many devices have no automatic. Raises OSError."""
+    handle = os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            _ask(handle, S_CTRL, _VALUE.pack(_AUTOGAIN, 0))
     finally:
         os.close(handle)
 

@@ -13,7 +13,9 @@ import numpy as np
 from edge.errors import CameraError
 from edge.frame import Packet, Shot
 from edge.pictures.jpeg import open_jpeg
+from edge.pictures.raw import RAW_FORMATS, to_planes
 from edge.source import split_source
+from edge.v4l2_info import turn_off_autogain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,7 @@ class V4l2:
         self._device = Path(split_source(config.source)[1])
         self._capture: cv2.VideoCapture | None = None
         self._format = ""
+        self._size = (0, 0)
 
     def __enter__(self) -> Self:
         _probe(self._device)
@@ -70,6 +73,9 @@ class V4l2:
             raise CameraError(f"{self._device}: gave no picture: check cable and power")
         stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         stamp = stamp_s if stamp_s > 0 else None
+        if self._format in RAW_FORMATS:
+            planes = to_planes(np.asarray(data, np.uint8), self._format, *self._size)
+            return Shot(picture=planes, format=self._format, stamp_s=stamp)
         if self._format != "MJPG":
             return Shot(picture=np.asarray(data, np.uint8), format=self._format, stamp_s=stamp)
         encoded = np.asarray(data, np.uint8).tobytes()
@@ -84,27 +90,32 @@ class V4l2:
             if len(asked.pixels) != 4:
                 raise CameraError(f"format.pixels = {asked.pixels}: V4L2 names formats by four letters, such as MJPG")
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*asked.pixels))
-        for name, prop, value in (
+        sides = (
             ("width", cv2.CAP_PROP_FRAME_WIDTH, asked.width),
             ("height", cv2.CAP_PROP_FRAME_HEIGHT, asked.height),
-            ("fps", cv2.CAP_PROP_FPS, asked.fps),
-        ):
-            if value is not None:
-                capture.set(prop, value)
-                if name != "fps" and round(capture.get(prop)) != value:
-                    raise CameraError(
-                        f"{self._device}: format.{name} = {value}: it gives {capture.get(prop):.0f}: "
-                        "`edgeloupe cameras` lists what it can"
-                    )
+        )
+        for _, prop, value in sides:  # takes effect once both are set
+            capture.set(prop, value or capture.get(prop))
+        for name, prop, value in sides:
+            if value is not None and round(capture.get(prop)) != value:
+                raise CameraError(
+                    f"{self._device}: format.{name} = {value}: it gives {capture.get(prop):.0f}: "
+                    "`edgeloupe cameras` lists what it can"
+                )
+        if asked.fps is not None:
+            capture.set(cv2.CAP_PROP_FPS, asked.fps)
         self._format = _name(int(capture.get(cv2.CAP_PROP_FOURCC)))
         if asked.pixels is not None and self._format != asked.pixels:
             raise CameraError(
                 f"{self._device}: format.pixels = {asked.pixels}: it gives {self._format}: "
                 "`edgeloupe cameras` lists what it can"
             )
-        if self._format == "MJPG":  # as it comes: OpenCV decodes pictures that are cut off, too
+        self._size = (round(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), round(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        if self._format in ("MJPG", *RAW_FORMATS):  # as it comes: OpenCV decodes JPEGs that are cut off, too
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        if self._config.controls.gain is not None:
+            turn_off_autogain(self._device)
         for name, settings in _controls(self._config):
             if not all(capture.set(prop, value) for prop, value in settings):
                 raise CameraError(
