@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SIZE = (1280, 720)
 _BUFFERS = 4
+PLANAR = ("YUV420", "NV12")
 _HD = (1280, 720)
 """Picamera2 chooses the colours of video by size: BT.709 from here on, in limited range like the other."""
 
@@ -34,6 +35,7 @@ class Picamera2:
         self._config = config
         self._name = config.source
         self._camera: Any = None  # picamera2.Picamera2
+        self._form = PLANAR[0]
         self._size = (config.format.width or _SIZE[0], config.format.height or _SIZE[1])
 
     def __enter__(self) -> Self:
@@ -58,6 +60,7 @@ class Picamera2:
                     controls=controls(self._config),
                 )
             )
+            self._form = _form(self._camera)
             self._camera.start()
         except (RuntimeError, ValueError, OSError, IndexError) as error:
             self.__exit__()
@@ -90,11 +93,19 @@ class Picamera2:
             request.release()
         stamp = metadata.get("SensorTimestamp")
         return Shot(
-            picture=to_planes(planes, *self._size),
-            format="YUV420",
+            picture=to_planes(planes, *self._size, self._form),
+            format=self._form,
             taken_mono_s=None if stamp is None else from_boot_time(stamp),
             temperature_c=metadata.get("SensorTemperature"),
         )
+
+
+def _form(camera: Any) -> str:
+    """Give the format that libcamera chose in the end, which need not be the one asked for."""
+    form = str(camera.camera_configuration()["lores"]["format"])
+    if form not in PLANAR:
+        raise ValueError(f"gives {form}, not {' or '.join(PLANAR)}")
+    return form
 
 
 def controls(config: CameraConfig) -> dict[str, Any]:
@@ -118,11 +129,17 @@ def controls(config: CameraConfig) -> dict[str, Any]:
     return found
 
 
-def to_planes(lores: NDArray[np.uint8], width: int, height: int) -> Planes:
-    """Name the parts of planar YUV 4:2:0, (H * 3 / 2, stride) with rows padded to the stride; nothing is copied."""
+def to_planes(lores: NDArray[np.uint8], width: int, height: int, form: str = "YUV420") -> Planes:
+    """Name the parts of planar YUV 4:2:0, (H * 3 / 2, stride) with rows padded to the stride.
+
+    YUV420 has its chroma in planes of half the stride, nothing of which is copied; NV12 has it side by side.
+    """
     stride = lores.shape[1]
-    chroma = lores[height : height * 3 // 2].reshape(2, -1, stride // 2)
-    u, v = chroma[:, : height // 2, : width // 2]
+    chroma = lores[height : height * 3 // 2]
+    if form == "NV12":
+        u, v = (chroma[:, first:width:2] for first in (0, 1))
+    else:
+        u, v = chroma.reshape(2, -1, stride // 2)[:, : height // 2, : width // 2]
     small = width < _HD[0] or height < _HD[1]
     return Planes(y=lores[:height, :width], u=u, v=v, matrix="bt601" if small else "bt709")
 

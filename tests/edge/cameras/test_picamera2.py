@@ -1,4 +1,4 @@
-"""The Pi's camera as far as it goes without one: settings, colours, times."""
+"""The Pi's camera as far as it goes without one: settings, colours, times; the rest is `make test-vm`'s."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ def test_planes_become_the_colours_they_came_from() -> None:
     assert planes.shape == (48, 60, 3)
     assert np.abs(planes.bgr()[10, 10].astype(int) - (30, 60, 200)).max() <= 6
     assert np.shares_memory(planes.u, lores)
+
+
+def test_chroma_side_by_side_is_told_apart() -> None:
+    lores = np.full((72, 64), 100, np.uint8)
+    lores[48:, ::2], lores[48:, 1::2] = 90, 200
+    planes = to_planes(lores, 60, 48, "NV12")
+    assert (planes.u.shape, planes.v.shape) == ((24, 30), (24, 30))
+    assert (np.unique(planes.u).tolist(), np.unique(planes.v).tolist()) == ([90], [200])
 
 
 @pytest.mark.parametrize(("width", "height", "matrix"), [(640, 480, "bt601"), (1280, 720, "bt709")])
