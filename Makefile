@@ -9,7 +9,7 @@ DEVICE := $(VENV)/.device
 WORKSHOP := $(VENV)/.workshop
 PIP := $(PY) -m pip --disable-pip-version-check
 
-.PHONY: all demo workshop check format test soak bench peers system requirements clean
+.PHONY: all demo workshop check format test test-vm soak bench peers system requirements clean
 
 all: check test  ## lint, types, floors, tests
 
@@ -52,6 +52,10 @@ format: $(WORKSHOP)  ## mend what ruff can mend
 test: system $(WORKSHOP)  ## the whole test suite
 	@echo "== tests"
 	$(PY) -m pytest -n 2 --dist loadfile
+
+test-vm: $(WORKSHOP)  ## cameras of the kernel, systemd and power cuts, in a virtual machine; make test-vm VM=--tcg without KVM
+	@./tests/install-system-parts vm
+	$(PY) -m tests.vm $(VM)
 
 SOAK := power_cut kill corruption io_faults disk_full broker_kill hostile bad_link offline sinks faults battery frames calibrating
 

@@ -1,4 +1,4 @@
-"""V4L2 as far as it goes without a device; with one, the virtual-machine lane would show it."""
+"""V4L2 as far as it goes without a device; with one, `tests/vm/guest/test_v4l2.py` shows it: `make test-vm`."""
 
 from __future__ import annotations
 
