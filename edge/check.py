@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from edge.camera_config import CameraConfig
     from edge.config import Config, MqttConfig, WebConfig
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 _BROKER_S = 10.0
 _SINK_S = 20.0

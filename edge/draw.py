@@ -13,9 +13,9 @@ from edge.rle import decode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.frame import Picture
     from edge.inspection import Inspection
     from edge.mask import Mask, Plane
+    from edge.picture import Picture
 
 COLOURS_BGR = ((75, 25, 230), (216, 99, 67), (25, 225, 255), (49, 130, 245), (180, 30, 145), (240, 240, 70))
 """Twelve-colour-set hues that stay apart for most colour-blind eyes (after S. Trubetskoy), by class."""

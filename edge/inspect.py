@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from edge.clock import Clock
     from edge.config import RuleConfig
     from edge.fitness.picture_check import PictureCheck
-    from edge.frame import Frame, Picture
+    from edge.frame import Frame
     from edge.mask import Mask
+    from edge.picture import Picture
     from edge.segment import Sees
     from edge.zones import Zones
 

@@ -16,7 +16,7 @@ from edge.mask import border_classes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

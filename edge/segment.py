@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from edge.bundle import Bundle
-    from edge.frame import Picture
     from edge.manifest import TargetInfo
+    from edge.picture import Picture
     from edge.pictures.image import Image
     from edge.runtimes import Runtime
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from edge.errors import BundleError
-from edge.frame import read_picture
 from edge.manifest import LightInfo
+from edge.picture import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

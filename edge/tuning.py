@@ -18,8 +18,8 @@ from pydantic import Field, ValidationError
 from edge import runtimes
 from edge.cache import cache_folder, write_whole
 from edge.errors import ConfigError, ModelError
-from edge.frame import read_picture
 from edge.machine import fast_cores, processor
+from edge.picture import read_picture
 from edge.segment import open_segmenter
 from edge.strict_yaml import Strict
 from edge.supervise import SPAWN
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from edge.bundle import Bundle
     from edge.config import ModelConfig
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.segment import Segmenter
 
 log = logging.getLogger(__name__)

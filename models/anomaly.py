@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from edge.errors import ConfigError, DatasetError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import halve, prepare
 from models.checkpoint import Checkpoint
 from models.example import Example

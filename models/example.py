@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import halve
 from edge.region import Box
 from models.objects import number_blobs

@@ -38,7 +38,7 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
     Certainty = Callable[[Picture], float]
     """How sure a network is of a decision, 0 to 1, when it is shown this picture."""

@@ -18,7 +18,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from edge.errors import DatasetError
-from edge.frame import MAX_PIXELS
+from edge.picture import MAX_PIXELS
 from models.annotation import slug
 from models.blobs import area, object_sizes
 from models.datasets import Fault

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from edge.errors import DatasetError
-from edge.frame import is_picture
+from edge.picture import is_picture
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

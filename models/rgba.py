@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from edge.frame import MAX_PIXELS
+from edge.picture import MAX_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from edge.errors import DatasetError
-from edge.frame import MAX_PIXELS
+from edge.picture import MAX_PIXELS
 from models.annotation import draw
 from models.pictures import UNREADABLE, open_lazily
 

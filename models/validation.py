@@ -11,7 +11,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from edge.errors import DatasetError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from models.borders import draw_borders
 from models.clicks import click_through

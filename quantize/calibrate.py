@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.errors import DatasetError
-from edge.frame import is_picture, read_picture
+from edge.picture import is_picture, read_picture
 from edge.pictures.prepare import prepare
 from models.annotation import IGNORE
 from models.datasets import UnrecognisedError, open_dataset
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from models.card import ModelCard
 
 ENOUGH = 50

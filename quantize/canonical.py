@@ -17,6 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference, version_converter
 
 from edge.errors import ModelError
+from quantize.opset import IR_VERSION, MOST_NUMBERS, OPSET
 from quantize.session import Level, open_session, reason, run_session
 from quantize.wiring import forget_unneeded
 
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-
-OPSET = 18
-"""What every graph is brought to."""
-
-IR_VERSION = 8
-"""Of the file format; in ones before 4 weights had to be inputs, too."""
 
 OLDEST, NEWEST = 7, 21
 """Opsets that are read."""
@@ -52,9 +47,6 @@ _RESIZE_NAMES_ITS_GRID = 11
 
 CHANNELS = range(1, 5)
 """Of pictures."""
-
-MOST_NUMBERS = 2**28
-"""In one tensor: 16 channels of a picture of 16 megapixels, 1 GiB in float."""
 
 TOLERANCE = 1e-4
 """Share of the largest output by which the simplified network may differ: folding changes how sums are rounded."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ai_edge_litert.interpreter import Interpreter
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from models.card import ModelCard
 
 TASKS = ("instance", "panoptic")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 STRENGTH = 0.6
 """1 gives all channels the same range; less keeps the weights that read them more alike."""

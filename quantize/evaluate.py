@@ -14,8 +14,8 @@ from tqdm import tqdm
 from edge import runtimes
 from edge.bundle import open_bundle
 from edge.errors import ConfigError, DatasetError, ModelError, PictureError
-from edge.frame import read_picture
 from edge.mask import border_classes
+from edge.picture import read_picture
 from edge.regions import regions
 from edge.rle import decode
 from edge.segment import Segmenter, open_segmenter
@@ -33,9 +33,9 @@ from quantize.package import sha256_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from edge.frame import Picture
     from edge.manifest import Manifest
     from edge.mask import Mask, Plane
+    from edge.picture import Picture
     from edge.runtimes import Runtime
     from edge.segment import Sees
     from models.archs import SeenObject

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from edge.errors import ConfigError
-from edge.frame import read_picture
 from edge.page import facts, key, page, scroll, table, tiles
+from edge.picture import read_picture
 from models.annotation import IGNORE
 from models.metrics import iou
 from models.metrics.blobs import FALSE, FOUND, MISSED, OVERLAP

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
     from edge.mask import Mask
+    from edge.picture import Picture
     from edge.segment import Segmenter
     from models.explain import Heat
     from quantize.overlay import Coloured

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from edge.errors import ModelError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from edge.table import table
 from models.normalise import normalise

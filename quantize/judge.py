@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from models.card import ModelCard
     from models.sample import Sample
     from quantize.notebook import Notebook

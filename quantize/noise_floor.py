@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.bundle import Bundle
-    from edge.frame import Picture
+    from edge.picture import Picture
     from models.sample import Sample
     from quantize.figures import Agreement
 

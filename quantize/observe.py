@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
     Floats = NDArray[np.float32]
 

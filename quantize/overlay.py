@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
     from edge.manifest import ClassInfo
     from edge.mask import Plane
+    from edge.picture import Picture
     from models.recipe import ClassSpec
 
     Coloured = ClassInfo | ClassSpec

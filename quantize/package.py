@@ -16,7 +16,6 @@ import numpy as np
 
 from edge.bundle import MANIFEST, SIGNATURE, canonical_json
 from edge.errors import BundleError
-from edge.frame import read_picture
 from edge.manifest import (
     ClassInfo,
     FileInfo,
@@ -27,6 +26,7 @@ from edge.manifest import (
     Probe,
     TargetInfo,
 )
+from edge.picture import read_picture
 from quantize.fold import processing
 from quantize.signing import signature
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.bundle import Bundle
-    from edge.frame import Picture
     from edge.manifest import TargetInfo
     from edge.mask import Mask, Plane
+    from edge.picture import Picture
     from models.sample import Sample
 
 

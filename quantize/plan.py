@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from quantize.observe import Histogram
 
 WEIGHTED = ("Conv", "ConvTranspose")

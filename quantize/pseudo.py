@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.errors import DatasetError, ModelError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from models.annotation import IGNORE, ClassMap
 from models.index_mask import write_mask
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from quantize.wiring import Wiring
 
     Doubles = NDArray[np.float64]

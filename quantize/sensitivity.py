@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from quantize.targets import Network
 
     Logits = NDArray[np.float32]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from edge.frame import read_picture
 from edge.page import facts, page
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from models.anomaly import lead
 from models.whole_file import whole_file
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from models.anomaly import Learned
     from models.good import GoodPictures
 

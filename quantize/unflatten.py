@@ -11,8 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 
 from edge.errors import ModelError
-from quantize.canonical import IR_VERSION, MOST_NUMBERS, OPSET
 from quantize.flat_file import parse_flat
+from quantize.opset import IR_VERSION, MOST_NUMBERS, OPSET
 from quantize.session import Level, open_session, run_session
 from quantize.windows import SAME
 

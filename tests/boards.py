@@ -12,8 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
     from edge.geometry.board import Board
+    from edge.picture import Picture
 
 MATRIX = np.array([[600.0, 0, 436], [0, 603, 234], [0, 0, 1]])
 DISTORTION = np.array([-0.22, 0.07, 0.0008, -0.0005, -0.01])

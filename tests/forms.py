@@ -14,7 +14,7 @@ from edge.pictures.planes import Planes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 STRIDE = 32
 """Decoders lay rows on such multiples of bytes."""

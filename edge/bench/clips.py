@@ -14,7 +14,7 @@ from edge import cameras
 from edge.camera_config import CameraConfig
 from edge.cameras import Nothing
 from edge.errors import CameraError, EdgeloupeError
-from edge.frame import is_picture, read_picture
+from edge.picture import is_picture, read_picture
 from edge.pictures.jpeg import Jpeg
 
 if TYPE_CHECKING:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from edge.bench.site import Site
     from edge.config import Config
-    from edge.frame import Picture
     from edge.mask import Mask, Plane
+    from edge.picture import Picture
     from edge.pictures.image import Image
 
 _CAMERA = "bench"

@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 
 from edge.errors import CameraError, PictureError
-from edge.frame import Shot, is_picture, read_picture
+from edge.frame import Shot
+from edge.picture import is_picture, read_picture
 from edge.source import split_source
 
 if TYPE_CHECKING:
     from edge.camera_config import CameraConfig
     from edge.config import MqttConfig
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 _SIZE = (1024, 512)
 _STEPS = 16

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from edge.cameras import Nothing
 from edge.errors import CameraError, PictureError
-from edge.frame import Shot, is_picture, read_picture
+from edge.frame import Shot
 from edge.packets import shots
+from edge.picture import is_picture, read_picture
 from edge.source import split_source
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edge.camera_config import CameraConfig
     from edge.cameras import Camera
     from edge.config import MqttConfig
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 _BUFFERS = 6
 _WAIT_S = 0.5

@@ -18,9 +18,10 @@ import numpy as np
 from edge.cameras import Nothing
 from edge.clock import SystemClock
 from edge.errors import BrokerError, CameraError, PictureError
-from edge.frame import Packet, Shot, decode_picture
+from edge.frame import Packet, Shot
 from edge.mqtt.broker import Broker
 from edge.mqtt.link import connect
+from edge.picture import decode_picture
 from edge.pictures.jpeg import open_jpeg
 from edge.source import split_source
 

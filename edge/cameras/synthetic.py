@@ -12,13 +12,14 @@ import numpy as np
 
 from edge.cameras import Nothing
 from edge.errors import CameraError, PictureError
-from edge.frame import Shot, check_jpeg, decode_picture
+from edge.frame import Shot
+from edge.picture import check_jpeg, decode_picture
 from edge.source import split_source
 
 if TYPE_CHECKING:
     from edge.camera_config import CameraConfig
     from edge.config import MqttConfig
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 _HEIGHT, _WIDTH = 240, 320
 _COLOURS = {"plain": (128, 128, 128), "dark": (0, 0, 0), "bright": (255, 255, 255), "fault": (255, 0, 255)}

@@ -20,8 +20,8 @@ from edge.clock import SystemClock
 from edge.errors import CameraError, CameraRefusedError, CameraStalledError, ConfigError, PictureError
 from edge.fitness.examine import Examiner
 from edge.fitness.look import look_at
-from edge.frame import MAX_PIXELS
 from edge.geometry.straighten import Geometry
+from edge.picture import MAX_PIXELS
 from edge.pictures.image import pack
 from edge.slot import Slot
 from edge.triggers import Place

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge.camera_config import CameraConfig
-    from edge.frame import Picture
     from edge.geometry.board import Board, Sighting
     from edge.geometry.calibration import Calibration
+    from edge.picture import Picture
 
 _NEW = 0.08
 """Share of the picture by which corners must have moved, on average, to teach something new."""

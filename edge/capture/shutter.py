@@ -14,7 +14,8 @@ from edge.triggers import Demand
 if TYPE_CHECKING:
     from edge.cameras import Camera
     from edge.clock import Clock
-    from edge.frame import Picture, Shot
+    from edge.frame import Shot
+    from edge.picture import Picture
     from edge.pictures.image import Image
     from edge.triggers import Trigger
 

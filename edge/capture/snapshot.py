@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.camera_config import CameraConfig
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.image import Image
     from edge.pictures.jpeg import Jpeg
 

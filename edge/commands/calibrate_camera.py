@@ -70,8 +70,8 @@ def _from_files(board: Board, args: argparse.Namespace) -> Calibration:
     from tqdm import tqdm
 
     from edge.errors import PictureError
-    from edge.frame import read_picture
     from edge.geometry.calibration import calibrate
+    from edge.picture import read_picture
 
     sightings: list[Sighting] = []
     size: tuple[int, int] | None = None

@@ -81,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _inspect(inspector: Inspector, path: Path, number: int, clock: Clock, args: argparse.Namespace) -> Inspection:
     from edge.draw import write_mask, write_overlay
-    from edge.frame import Frame, read_picture
+    from edge.frame import Frame
+    from edge.picture import read_picture
 
     picture = read_picture(path)
     frame = Frame(
@@ -101,7 +102,7 @@ def _inspect(inspector: Inspector, path: Path, number: int, clock: Clock, args: 
 
 
 def _expand(places: Sequence[Path]) -> list[Path]:
-    from edge.frame import is_picture
+    from edge.picture import is_picture
 
     paths: list[Path] = []
     for place in places:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import ConfigError, PictureError
 from edge.fitness.picture_check import Fault, FormatCheck, PictureCheck, Reference
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.jpeg import Jpeg
 from edge.timeline import ClockWentBackError, Timeline
 

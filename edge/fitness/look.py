@@ -16,7 +16,7 @@ from edge.pictures.planes import Planes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.image import Image
 
 _SAMPLES = 12_000

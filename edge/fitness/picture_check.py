@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from edge.camera_config import PictureConfig
     from edge.fitness.look import Look
-    from edge.frame import Picture, Shot
+    from edge.frame import Shot
+    from edge.picture import Picture
     from edge.pictures.image import Image
 
 FaultKind = Literal[

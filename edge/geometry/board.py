@@ -14,7 +14,7 @@ from edge.errors import ConfigError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 _FEWEST = 8
 """Corners in a picture that are worth something."""

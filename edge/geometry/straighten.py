@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 
 from edge.errors import CameraError, ConfigError, PictureError
-from edge.frame import read_picture
 from edge.geometry import calibration
+from edge.picture import read_picture
 from edge.pictures.image import bgr, cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.camera_config import GeometryConfig
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.image import Image
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}

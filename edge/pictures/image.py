@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import cv2
 import numpy as np
 
-from edge.frame import Picture
+from edge.picture import Picture
 from edge.pictures.jpeg import Jpeg, Reduced
 from edge.pictures.planes import Planes
 

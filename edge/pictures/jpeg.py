@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from edge.errors import PictureError
-from edge.frame import MAX_PIXELS, check_jpeg, decode_picture
+from edge.picture import MAX_PIXELS, check_jpeg, decode_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 _FRACTIONS = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 """Decoders can leave out detail before it costs anything: an eighth, a quarter, half of width and height."""

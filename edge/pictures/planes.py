@@ -12,8 +12,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
 
 Matrix = Literal["bt601", "bt709"]
 

@@ -11,7 +11,7 @@ from edge.pictures.image import decoded
 from edge.pictures.planes import Planes
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.image import Image
 
 PREPARE_VERSION = "halve-linear/1"

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
 
 NAMES = ("tensorrt", "edgetpu", "openvino", "litert", "onnxruntime", "scripted")
 """The one that a device with several runs a bundle on comes first."""

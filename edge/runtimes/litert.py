@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
 
 
 class LiteRt:

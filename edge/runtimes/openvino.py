@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
 
 
 log = logging.getLogger(__name__)

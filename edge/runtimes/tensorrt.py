@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from edge.tiles.roi import area_of, drawn
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.image import Image
     from edge.segment import Segmenter
     from edge.tile_config import TilingConfig

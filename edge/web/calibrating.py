@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.clock import Clock
-    from edge.frame import Picture
     from edge.geometry.board import Sighting
     from edge.geometry.calibration import Calibration
+    from edge.picture import Picture
 
 Order: TypeAlias = Literal["views", "plane", "measure", "lens", "save"]
 """Gather views; enough, now the plane; this is the plane: measure; measure without one; write the file."""

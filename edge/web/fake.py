@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.clock import Clock
-    from edge.frame import Picture
     from edge.inspection import EventType
+    from edge.picture import Picture
 
 LABELS = ("background", "leaf", "lesion")
 COLOURS = [None, [62, 166, 93], [230, 57, 70]]

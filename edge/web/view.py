@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.clock import Clock
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
     from edge.slot import Snapshot
 
 JPEG_QUALITY = 82

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import AliasChoices, Field, PlainValidator
 
 from edge.errors import DatasetError
-from edge.frame import SUFFIXES
+from edge.picture import SUFFIXES
 from models.brush import unpack
 from models.drawn import Described, Drawn, Fill, Part, Shape, gather, refused
 from models.foreign import Foreign, load_rows

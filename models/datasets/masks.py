@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.errors import DatasetError
-from edge.frame import MAX_PIXELS
+from edge.picture import MAX_PIXELS
 from models.annotation import BINARY, Mark, colour_label
 from models.datasets import Dataset, Fault
 from models.foreign import read_text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.segment import Segmenter
     from quantize.evaluate import Model
     from quantize.explanation import Explanation
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edge.errors import ModelError, PictureError
-    from edge.frame import read_picture
+    from edge.picture import read_picture
     from quantize.explanation import told, write_sheet
 
     unreadable = 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from quantize.targets import Network
 
 

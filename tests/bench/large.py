@@ -31,8 +31,8 @@ from quantize.evaluate import list_samples, open_model, read_sample
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edge.frame import Picture
     from edge.mask import Mask, Plane
+    from edge.picture import Picture
     from edge.segment import Segmenter
     from models.metrics import Counts
     from quantize.evaluate import Model

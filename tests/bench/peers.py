@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from models.card import ModelCard
     from models.sample import Sample
     from quantize.figures import Drop

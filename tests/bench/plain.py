@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
     from models.card import CardInput
 
     Floats = NDArray[np.float32]

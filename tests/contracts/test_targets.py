@@ -10,7 +10,7 @@ import pytest
 
 from edge import runtimes
 from edge.errors import ModelError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from quantize import targets
 from quantize.fold import fold

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.triggers import Trigger
 
 PULLED = ("modbus", "mqtt", "opcua")

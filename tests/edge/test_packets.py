@@ -23,7 +23,7 @@ from tests.forms import EXACTLY
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.image import Image
 
 

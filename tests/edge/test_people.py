@@ -14,11 +14,11 @@ from edge.config import Config
 from edge.errors import ConfigError
 from edge.evidence.store import EvidenceStore
 from edge.evidence_config import PeopleConfig
-from edge.frame import read_picture
 from edge.mask import Mask
 from edge.mqtt.command import Order
 from edge.orders import Orders
 from edge.people import hide, open_people
+from edge.picture import read_picture
 from edge.succession import Succession
 from tests import forms
 from tests.brokers import until
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from tests.appliance import Appliance
 
 FACE = slice(40, 80), slice(60, 100)

@@ -17,8 +17,8 @@ from edge.selftest import selftest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
 
 
 class _Odd(Scripted):

@@ -20,8 +20,8 @@ from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RecipeConfig, RuleConfig, StorageConfig
 from edge.evidence.store import EvidenceStore
 from edge.evidence.writer import EvidenceWriter
-from edge.frame import read_picture
 from edge.lanes import Lanes
+from edge.picture import read_picture
 from edge.pictures.preview import TAKEN_CAPACITY, taken_slot, view_slot
 from edge.recipe import first_recipe
 from edge.runtimes import scripted
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.capture.burst import Seen
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
 
 PICTURE = np.full((120, 160, 3), 128, np.uint8)
 RED = np.full((120, 160, 3), (0, 0, 255), np.uint8)

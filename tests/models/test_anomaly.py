@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from edge.errors import ConfigError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from models.anomaly import TIE, default_recipe, lead, leads, learn, moved_to, threshold, write_data
 from models.checkpoint import Checkpoint
 from models.datasets import open_dataset

@@ -10,7 +10,7 @@ import pytest
 from models.explain import LOOKS, cover, explain, hottest
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 SPOT, CORNER = (slice(40, 64), slice(90, 120)), (slice(0, 12), slice(0, 12))
 RED, BLUE = (0, 0, 255), (255, 0, 0)

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge import runtimes
 from edge.cli import main
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from quantize.fold import fold, load_model
 from quantize.targets import Network, create

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge.errors import ModelError
-from quantize.canonical import OPSET, canonical, image_input, shape_of
+from quantize.canonical import canonical, image_input, shape_of
+from quantize.opset import OPSET
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import pytest
 from edge.bundle import open_bundle
 from edge.demo.appliance import BUNDLE, PICTURES
 from edge.errors import ModelError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from quantize.cross_runtime import cross_runtime
 from quantize.receipt import receipt_of

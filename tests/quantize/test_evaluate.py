@@ -11,7 +11,7 @@ import pytest
 
 from edge.cli import main
 from edge.errors import ConfigError, DatasetError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.tile_config import TilingConfig
 from models.annotation import IGNORE, Planes
 from models.archs import SeenObject

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from edge.errors import ConfigError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from models import archs
 from models.checkpoint import Checkpoint
 from models.explain import cover, hottest
@@ -25,7 +25,7 @@ from quantize.toy import HEIGHT, WIDTH
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.segment import Segmenter
     from quantize.evaluate import Model
 

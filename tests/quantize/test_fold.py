@@ -11,7 +11,7 @@ import pytest
 
 from edge import runtimes
 from edge.errors import ModelError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from models.card import ModelCard, read_card, write_card
 from quantize.fold import POST, PRE, fold, load_model, output_size, processing
@@ -20,7 +20,7 @@ from quantize.toy import HEIGHT, WIDTH, toy_card, toy_network
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 
 @pytest.fixture

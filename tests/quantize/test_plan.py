@@ -25,7 +25,7 @@ from quantize.wiring import Wiring
 from tests.models.toy import TOY
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 
 @pytest.fixture(scope="module")

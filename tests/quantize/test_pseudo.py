@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError, DatasetError
-from edge.frame import read_picture
 from edge.mask import Mask
+from edge.picture import read_picture
 from models.annotation import IGNORE
 from models.datasets import open_dataset
 from models.pictures import Pictures

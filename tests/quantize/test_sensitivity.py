@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from quantize.fold import fold
 from quantize.plan import make_plan

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
     Step = tuple[str, Sequence[np.ndarray | str], dict[str, Any]]
 

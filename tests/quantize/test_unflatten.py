@@ -13,7 +13,7 @@ import pytest
 from edge import runtimes
 from edge.cli import main
 from edge.errors import ModelError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.prepare import prepare
 from quantize.flat_file import FlatFile
 from quantize.fold import fold, load_model

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from edge.cli import main
-from edge.frame import read_picture
+from edge.picture import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.evidence.store import EvidenceStore, encoded
 from edge.evidence_config import RetentionConfig
-from edge.frame import read_picture
+from edge.picture import read_picture
 from tests import forms
 
 if TYPE_CHECKING:

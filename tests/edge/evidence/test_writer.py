@@ -14,9 +14,9 @@ from edge.errors import PictureError
 from edge.evidence import writer as module
 from edge.evidence.store import EvidenceStore
 from edge.evidence.writer import EvidenceWriter, Job
-from edge.frame import Picture, read_picture
 from edge.inspection import Inspection, Timings, Verdict
 from edge.mask import Mask
+from edge.picture import Picture, read_picture
 from edge.regions import regions
 from tests import forms
 from tests.brokers import until

@@ -19,7 +19,7 @@ from tests import forms
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 STRAIGHT = Geometry(GeometryConfig())
 

@@ -15,7 +15,7 @@ from edge.frame import Shot
 from tests import forms
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
+    from edge.picture import Picture
 
 
 def plain(value: int, seed: int = 0) -> Picture:

@@ -13,16 +13,16 @@ import pytest
 from edge.camera_config import GeometryConfig
 from edge.cli import main
 from edge.errors import CameraError, ConfigError, PictureError
-from edge.frame import read_picture
 from edge.geometry import calibration
 from edge.geometry.board import Board
 from edge.geometry.straighten import Geometry
+from edge.picture import read_picture
 from tests.boards import MATRIX, PLANE, PLANE_PX_PER_MM, SIZE, render, views
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
     from edge.geometry.board import Sighting
     from edge.geometry.calibration import Calibration
+    from edge.picture import Picture
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "data" / "boards"
 CHARUCO = Board.parse("charuco:9x6:22:16")

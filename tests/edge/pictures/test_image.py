@@ -11,7 +11,7 @@ import pytest
 from edge.bundle import open_bundle
 from edge.demo.appliance import BUNDLE, PICTURES
 from edge.fitness.look import look_at
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.image import bgr, cut, grey, pack, unpack
 from edge.pictures.prepare import prepare
 from edge.segment import open_segmenter
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.image import Image
 
 SIZE = (1920, 1080)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import PictureError
-from edge.frame import decode_picture
+from edge.picture import decode_picture
 from edge.pictures.jpeg import Jpeg, Reduced, open_jpeg
 from tests import forms
 

@@ -10,12 +10,12 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
 from edge.demo.appliance import PICTURES
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.pictures.planes import Planes
 from tests import forms
 
 if TYPE_CHECKING:
-    from edge.frame import Picture
+    from edge.picture import Picture
     from edge.pictures.planes import Matrix
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.bundle import open_bundle
 from edge.errors import BundleError, PictureError
-from edge.frame import read_picture
+from edge.picture import read_picture
 from edge.region import Box
 from edge.regions import regions
 from edge.runtimes.scripted import Scripted
@@ -23,8 +23,8 @@ from tests.forms import planes, reduced
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.frame import Picture
     from edge.mask import Plane
+    from edge.picture import Picture
     from edge.region import Region
 
 ROOT = Path(__file__).parents[3]

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from edge.frame import decode_picture
 from edge.geometry import calibration
 from edge.geometry.board import Board
+from edge.picture import decode_picture
 from edge.web.server import open_app
 from tests.boards import PLANE, SIZE, render, views
 from tests.brokers import free_port, until

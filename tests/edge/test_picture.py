@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.errors import PictureError
-from edge.frame import is_picture, read_picture
+from edge.picture import is_picture, read_picture
 
 
 def test_a_picture_comes_as_height_width_bgr(tmp_path: Path) -> None:
