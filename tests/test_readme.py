@@ -72,6 +72,6 @@ def test_a_command_line_names_things_that_exist(line: str) -> None:
         options = [word for word in words if word.startswith("-")]
         assert all(option in told.stdout for option in options)
     else:
-        assert words[0] in ("pip", "systemctl")
-        files = [word for word in words if word.startswith("requirements/")]
+        assert words[0] in ("pip", "install", "systemctl")
+        files = [word for word in words if word.startswith(("requirements/", "systemd/"))]
         assert all((ROOT / file).is_file() for file in files)
