@@ -25,7 +25,8 @@ def _virtual(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _config() -> CameraConfig:
-    return CameraConfig(source="picamera2:0", format=FormatConfig(width=_SIZE[0], height=_SIZE[1]))
+    patient_s = 20.0  # an emulated processor takes seconds for the first pictures
+    return CameraConfig(source="picamera2:0", format=FormatConfig(width=_SIZE[0], height=_SIZE[1]), stall_s=patient_s)
 
 
 def test_the_virtual_camera_is_listed() -> None:
