@@ -9,9 +9,9 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from edge.cache import sync_folder
 from edge.errors import OutboxDamagedError, OutboxError, OutboxFullError
 from edge.outbox.carve import PAGE
-from edge.outbox.high_water import flush_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,7 +107,7 @@ def build(
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
-    flush_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def upgrade(path: Path) -> None:

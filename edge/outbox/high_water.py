@@ -9,6 +9,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.cache import sync_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -66,7 +68,7 @@ class HighWater:
             self._path.write_bytes(bytes(4 * _SECTOR))
         self._write(_RESERVED, epoch, upto, flush=True)
         if self._mark is None:
-            flush_folder(self._path.parent)
+            sync_folder(self._path.parent)
         self._mark = Mark(epoch=epoch, reserved=upto, used=0)
 
     def use(self, epoch: str, last: int) -> None:
@@ -94,12 +96,3 @@ def _unpack(data: bytes) -> tuple[int, str, int] | None:
         return None
     _, turn, epoch, number = _FORMAT.unpack(body)
     return turn, epoch.decode("ascii"), number
-
-
-def flush_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

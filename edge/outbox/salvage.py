@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from edge.cache import sync_folder
 from edge.outbox.carve import carve
 from edge.outbox.file import BUSY_S, EVERYBODY, VERSION, build, is_damage, upgrade
-from edge.outbox.high_water import flush_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +131,7 @@ def _exchange(path: Path, salvaged: Path, clock: Clock, fault: str) -> str:
     """Set the old database aside and put the new one in its place; can be cut short anywhere and done again."""
     kept = _set_aside(path, clock) if _parts(path) else None
     salvaged.replace(path)
-    flush_folder(path.parent)
+    sync_folder(path.parent)
     upgrade(path)
     with closing(sqlite3.connect(path)) as db:
         rows = db.execute("SELECT count(*) FROM alerts").fetchone()[0]
