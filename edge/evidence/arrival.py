@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from edge.clock import Clock
     from edge.outbox.outbox import Stored
+    from edge.outputs.courier import Desk
 
 COMES_WITHIN_S = 5.0
 """Files that are not there so long after their alert never come: the power went, or the disk failed."""
 LOOK_S = 0.05
 """Between two looks for a file that is awaited."""
+_AT_ONCE = 20
+_IDLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,22 @@ class Arrival:
     root: Path
     clock: Clock
     clip_s: float | None = None  # how much later than pictures clips may come; None: nobody wants them
+
+    def bring(self, desk: Desk, put: Callable[[str, bytes], None]) -> float:
+        """Put what lies on the desk into a store far away; give the seconds to wait before the next turn.
+
+        `evidence/YYYY-MM-DD/HH/CAMERA/NAME.jpg` and what else an alert names come first, then `alerts/EPOCH/SEQ.json`:
+        whoever finds an alert finds its files. What was deleted on the device meanwhile, or never written, is missing.
+        """
+        alerts = desk.alerts(_AT_ONCE)
+        for alert in alerts:
+            if wait_s := self.wait_s(alert):
+                return wait_s
+            for path, data in self.contents(alert.fields()):
+                put(f"evidence/{path}", data)
+            put(f"alerts/{alert.epoch}/{alert.seq:012d}.json", alert.message.encode())
+            desk.take(alert)
+        return 0.0 if alerts else _IDLE_S
 
     def contents(self, fields: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
         """Read the files that an alert names: each path relative to the root, without what is not there or damaged."""

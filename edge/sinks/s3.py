@@ -12,13 +12,10 @@ from obstore.store import S3Store
 from edge.errors import SinkError
 
 if TYPE_CHECKING:
-    from edge.outbox.outbox import Stored
     from edge.outputs.courier import Desk
     from edge.sink_config import S3Config
     from edge.sinks import Site
 
-_AT_ONCE = 20
-_IDLE_S = 5.0
 _TIMEOUT = timedelta(seconds=30)
 _PATIENCE = timedelta(seconds=10)  # the courier tries again, with longer pauses
 
@@ -29,11 +26,7 @@ def create(name: str, config: S3Config, site: Site) -> S3:
 
 
 class S3:
-    """A bucket. Objects are written whole or not at all, and under the same name again when an upload is repeated.
-
-    `evidence/YYYY-MM-DD/HH/CAMERA/NAME.jpg` and what else the alert names come first, then `alerts/EPOCH/SEQ.json`:
-    whoever finds an alert finds its files. What was deleted on the device meanwhile, or never written, is missing.
-    """
+    """A bucket. Objects are written whole or not at all, and under the same name again when an upload is repeated."""
 
     def __init__(self, config: S3Config, secret: str | None, site: Site) -> None:
         self._config = config
@@ -63,22 +56,13 @@ class S3:
         return f"bucket {self._config.bucket} at {self._config.endpoint or f'AWS {self._config.region}'}"
 
     def turn(self, desk: Desk) -> float:
-        alerts = desk.alerts(_AT_ONCE)
-        for alert in alerts:
-            if wait_s := self._arrival.wait_s(alert):
-                return wait_s
-            try:
-                self._upload(alert)
-            except BaseError as error:
-                raise self._fault(error) from error
-            desk.take(alert)
-        return 0.0 if alerts else _IDLE_S
+        try:
+            return self._arrival.bring(desk, self._put)
+        except BaseError as error:
+            raise self._fault(error) from error
 
-    def _upload(self, alert: Stored) -> None:
-        for path, data in self._arrival.contents(alert.fields()):
-            obstore.put(self._store, f"{self._config.prefix}evidence/{path}", data)
-        name = f"{self._config.prefix}alerts/{alert.epoch}/{alert.seq:012d}.json"
-        obstore.put(self._store, name, alert.message.encode())
+    def _put(self, path: str, data: bytes) -> None:
+        obstore.put(self._store, f"{self._config.prefix}{path}", data)
 
     def _fault(self, error: Exception) -> SinkError:
         line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

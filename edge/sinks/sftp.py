@@ -13,13 +13,10 @@ from edge.errors import ConfigError, SinkError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.outbox.outbox import Stored
     from edge.outputs.courier import Desk
     from edge.sink_config import SftpConfig
     from edge.sinks import Site
 
-_AT_ONCE = 20
-_IDLE_S = 5.0
 _TIMEOUT_S = 20.0
 _BLOCK = 32 << 10
 """What one write of the protocol carries at most; the next goes out when the server has answered."""
@@ -32,11 +29,7 @@ def create(name: str, config: SftpConfig, site: Site) -> Sftp:
 
 
 class Sftp:
-    """A folder on a server. Each file is written as `NAME.partial`, and renamed when it is whole.
-
-    `evidence/YYYY-MM-DD/HH/CAMERA/NAME.jpg` and what else the alert names come first, then `alerts/EPOCH/SEQ.json`:
-    whoever finds an alert finds its files. What was deleted on the device meanwhile, or never written, is missing.
-    """
+    """A folder on a server. Each file is written as `NAME.partial`, and renamed when it is whole."""
 
     def __init__(self, name: str, config: SftpConfig, secret: str | None, site: Site) -> None:
         self._name = name
@@ -81,23 +74,12 @@ class Sftp:
         return f"{self._config.username}@{self._config.host}:{self._config.port}"
 
     def turn(self, desk: Desk) -> float:
-        alerts = desk.alerts(_AT_ONCE)
-        for alert in alerts:
-            if wait_s := self._arrival.wait_s(alert):
-                return wait_s
-            try:
-                self._upload(alert)
-            except (OSError, EOFError, paramiko.SSHException) as error:
-                folder = self._config.folder
-                text = f"{self}: {folder}: {_said(error)}: check the network, and space and rights in the folder"
-                raise SinkError(text) from error
-            desk.take(alert)
-        return 0.0 if alerts else _IDLE_S
-
-    def _upload(self, alert: Stored) -> None:
-        for path, data in self._arrival.contents(alert.fields()):
-            self._put(f"evidence/{path}", data)
-        self._put(f"alerts/{alert.epoch}/{alert.seq:012d}.json", alert.message.encode())
+        try:
+            return self._arrival.bring(desk, self._put)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            folder = self._config.folder
+            text = f"{self}: {folder}: {_said(error)}: check the network, and space and rights in the folder"
+            raise SinkError(text) from error
 
     def _put(self, path: str, data: bytes) -> None:
         """Write one file, whose content never changes, where it is not there yet."""
