@@ -47,7 +47,8 @@ def _cut_power(machine: Machine) -> bool:
             return False
         heard = machine.told.read_text(encoding="utf-8").splitlines()
         if not last and not heard:
-            print("== the guest ended before it had an alert to tell of; its console is no cut of power")
+            print("== the guest ended before it had an alert to tell of, which is no cut of power; its console:")
+            print(_last_lines(machine))
             return False
         told += heard
     return True
@@ -66,8 +67,12 @@ def _run(machine: Machine, arguments: list[str], told: list[str] | None = None, 
     print(f"== off after {time.monotonic() - began:.0f} s", flush=True)
     if code is None and not cut:
         print("== the guest ended without a result; its console:")
-        print("\n".join(machine.console.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]))
+        print(_last_lines(machine))
     return code == 0 if not cut else code is None and not failed
+
+
+def _last_lines(machine: Machine) -> str:
+    return "\n".join(machine.console.read_text(encoding="utf-8", errors="replace").splitlines()[-40:])
 
 
 if __name__ == "__main__":
