@@ -46,9 +46,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.1
 WATCH_S = 0.2
-TEND_S = 0.5
+TEND_S = 1.0
 TRIM_S = 60.0
 LOADING_S = 180.0
 """Opening and compiling a model on a slow device may take minutes."""
@@ -168,7 +167,7 @@ class Daemon:
     def _take_messages(self) -> None:
         """Take what the worker sent; all alerts that wait share one commit."""
         if self._core is None:
-            self._stopping.wait(TICK_S)
+            self._stopping.wait(WATCH_S)
         else:
             for message in self._receive(self._core):
                 self._uncommitted += message.get("alerts", ())
@@ -178,7 +177,7 @@ class Daemon:
 
     def _receive(self, core: Connection) -> list[Mapping[str, Any]]:
         messages: list[Mapping[str, Any]] = []
-        until, wait_s = 0.0, TICK_S
+        until, wait_s = 0.0, WATCH_S
         try:
             while len(messages) < MOST_AT_ONCE and wait([core], max(wait_s, 0.0)):
                 messages.append(core.recv())

@@ -13,7 +13,7 @@ from edge.camera_state import SOUND
 from edge.inspection import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from edge.camera_state import CameraState, CameraTold
     from edge.clock import Clock
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HEALTH_CAPACITY = 256 * 1024
 _LOW_DISK_BYTES = 50 << 20
+_MACHINE_S = 5.0
+"""Memory and temperature are told as read then: they change slowly, and reading them costs more than the rest."""
 _FOLLOW, _BEHIND = 0.05, 0.1
 BEHIND = "does not keep up: pictures are left out or judged late: ask for fewer with fps, or use fewer cameras"
 
@@ -188,6 +190,9 @@ class DeviceHealth:
         self._clock = clock
         self._started_at = clock.wall_s()
         self._started_mono_s = clock.monotonic_s()
+        self._resident: dict[int, int] = {}  # bytes by process
+        self._temperature_c: float | None = None
+        self._machine_read_s = self._started_mono_s
 
     def reasons(self) -> list[str]:
         """Say why the device is not ready; empty when it is."""
@@ -213,6 +218,9 @@ class DeviceHealth:
         now = self._clock.monotonic_s()
         reasons = self.reasons()
         free = shutil.disk_usage(self._state_dir).free
+        pids = {name: pid for name, pid in processes.items() if pid}
+        if now - self._machine_read_s >= _MACHINE_S or {*pids.values()} != self._resident.keys():
+            self._read_machine(pids.values(), now)
         return {
             "device": self._device,
             "version": __version__,
@@ -232,11 +240,14 @@ class DeviceHealth:
                 "evidence_lost": self.evidence_lost,
                 "detail": self.storage_detail or ("nearly full" if free < _LOW_DISK_BYTES else ""),
             },
-            "processes": {
-                name: {"pid": pid, "rss_bytes": resident_bytes(pid)} for name, pid in processes.items() if pid
-            },
-            "cpu_temperature_c": cpu_temperature_c(),
+            "processes": {name: {"pid": pid, "rss_bytes": self._resident[pid]} for name, pid in pids.items()},
+            "cpu_temperature_c": self._temperature_c,
         }
+
+    def _read_machine(self, pids: Iterable[int], now_mono_s: float) -> None:
+        self._resident = {pid: resident_bytes(pid) for pid in pids}
+        self._temperature_c = cpu_temperature_c()
+        self._machine_read_s = now_mono_s
 
 
 def resident_bytes(pid: int) -> int:
