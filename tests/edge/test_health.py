@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,6 +79,24 @@ def test_a_device_is_ready_when_model_and_cameras_are(tmp_path: Path) -> None:
     told = health.told(mqtt={}, sinks={}, outbox={}, evidence_bytes=0, processes={"core": 1, "web": None})
     assert told["ready"]
     assert told["processes"].keys() == {"core"}
+
+
+def test_memory_is_read_when_a_process_is_new_and_every_few_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, readings = FakeClock(), count(1)
+    monkeypatch.setattr("edge.health.resident_bytes", lambda _: next(readings))
+    health = DeviceHealth("d", {}, tmp_path, clock)
+
+    def told(**processes: int | None) -> Any:
+        return health.told(mqtt={}, sinks={}, outbox={}, evidence_bytes=0, processes=processes)["processes"]
+
+    assert told(core=1, web=None) == {"core": {"pid": 1, "rss_bytes": 1}}
+    assert told(core=1, web=2) == {"core": {"pid": 1, "rss_bytes": 2}, "web": {"pid": 2, "rss_bytes": 3}}
+    clock.advance(4.0)
+    assert told(core=1, web=2)["web"]["rss_bytes"] == 3
+    clock.advance(1.0)
+    assert told(core=1, web=2)["web"]["rss_bytes"] == 5
 
 
 def test_a_process_that_is_gone_holds_nothing() -> None:

@@ -1,6 +1,6 @@
 """A real Home Assistant core takes our introduction: `python -m tests.soak.home_assistant PYTHON`, about 30 s.
 
-PYTHON is a Python with the packages homeassistant and paho-mqtt; a venv of its own, since both pin what they need.
+PYTHON is a Python with the packages homeassistant, janus and the paho-mqtt that its MQTT part names; a venv of its own.
 """
 
 from __future__ import annotations
