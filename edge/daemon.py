@@ -82,7 +82,7 @@ class Daemon:
         self._committed_mono_s = 0.0
         self._store: dict[str, Any] = {"epoch": None, "first_seq": 1, "last_seq": 0, "pending": 0}  # as last seen
         self._light: LightInfo | None = None  # of the calibration set
-        self._uncommitted: list[dict[str, Any]] = []
+        self._uncommitted: list[Mapping[str, Any]] = []
 
     def stop(self) -> None:
         """Ask `run` to return; safe from a signal handler or another thread."""
@@ -233,7 +233,7 @@ class Daemon:
                 self._sink.set_image(message["camera"], message["image"])
             case "inspected":
                 camera, result = message["camera"], message["result"]
-                self._health.cameras[camera].count(result, message["dropped"], now)
+                self._health.cameras[camera].count(result, message["dropped"], now, message["defects"])
                 self._orders.inspected(camera, result)
                 if self._sink:
                     self._sink.set_verdict(camera, result["result_evaluation"])

@@ -112,8 +112,8 @@ class CameraHealth:
             self.ahead_since_s = now_mono_s
         return 0.0 if self.ahead_since_s is None else now_mono_s - self.ahead_since_s
 
-    def count(self, result: Mapping[str, Any], dropped: int, now_mono_s: float) -> None:
-        """Take one inspection into account."""
+    def count(self, result: Mapping[str, Any], dropped: int, now_mono_s: float, defects: Iterable[str] = ()) -> None:
+        """Take one inspection into account, with the classes of its defects, each as often as it was found."""
         self.inspected += 1
         self.taken, self.ahead_since_s = result["frame"]["id"], None
         late = result["frame"]["age_s"] > self.due_s
@@ -122,10 +122,8 @@ class CameraHealth:
         self.dropped = dropped
         self.result_evaluation = result["result_evaluation"]
         self.verdicts[result["result_evaluation"]] += 1
-        if result["result_evaluation"] == Verdict.NotOK.name:
-            for region in result["regions"]:
-                if region["label"] in result["thresholds"]:
-                    self.defects[region["label"]] = self.defects.get(region["label"], 0) + 1
+        for label in defects:
+            self.defects[label] = self.defects.get(label, 0) + 1
         times = result["processing_times"]
         self.inference_s, self.total_s = times["inference"], times["total"]
         seen = now_mono_s - result["frame"]["age_s"]

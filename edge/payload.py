@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING, Any, Self
 
 from edge.clock import rfc3339
 from edge.errors import ConfigError
+from edge.inspection import Verdict
 from edge.measure import length_px
+from edge.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,10 +87,10 @@ class Context:
         return cls(device=device, model=model, labels=labels, thresholds=rules, recipe=recipe)
 
 
-def result(inspection: Inspection, context: Context) -> dict[str, Any]:
+def result(inspection: Inspection, context: Context) -> Written:
     """Write one inspection as the fields of OPC 40100-1 in snake_case; `epoch` and `seq` are set by the outbox."""
     times = inspection.timings
-    return {
+    fields = {
         "schema": SCHEMA,
         "result_id": inspection.result_id,
         "device": context.device,
@@ -123,8 +126,15 @@ def result(inspection: Inspection, context: Context) -> dict[str, Any]:
             label: round(share, 6) for label, share in zip(context.labels, inspection.class_shares, strict=False)
         },
         "coverage": None if inspection.coverage is None else _coverage(inspection.coverage),
-        "regions": [_region(region, inspection.mm_per_px) for region in inspection.regions],
     }
+    return Written(fields, f"[{','.join(_region(region, inspection.mm_per_px) for region in inspection.regions)}]")
+
+
+def defects(inspection: Inspection, context: Context) -> list[str]:
+    """List the classes of what makes a frame NotOK, each as often as it was found."""
+    if inspection.verdict is not Verdict.NotOK:
+        return []
+    return [region.label for region in inspection.regions if region.label in context.thresholds]
 
 
 @lru_cache(maxsize=8)
@@ -132,17 +142,16 @@ def _model(model: ModelInfo) -> dict[str, Any]:
     return asdict(model)
 
 
-def alert(event: Event, rests_on: Mapping[str, Any]) -> dict[str, Any]:
+def alert(event: Event, rests_on: Written) -> Written:
     """Write one event: the `result` it rests on, with the alert's id, the step in its life and its picture."""
-    return {
-        **rests_on,
-        "type": event.type,
-        "alert_id": event.alert_id,
-        "evidence": event.evidence,
-        "mask": event.mask,
-        "overlay": event.overlay,
-        "clip": event.clip,
-    }
+    return rests_on.but(
+        type=event.type,
+        alert_id=event.alert_id,
+        evidence=event.evidence,
+        mask=event.mask,
+        overlay=event.overlay,
+        clip=event.clip,
+    )
 
 
 def _coverage(coverage: Coverage) -> dict[str, Any]:
@@ -156,18 +165,17 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def _region(region: Region, mm_per_px: float | None) -> dict[str, Any]:
-    return {
-        "id": region.id,
-        "track_id": None,
-        "class_id": region.class_id,
-        "label": region.label,
-        "score": round(region.score, 4),
-        "bbox": list(region.bbox),
-        "area_px": region.area_px,
-        "area_mm2": None if mm_per_px is None else round(region.area_px * mm_per_px**2, 4),
-        "length_mm": None if mm_per_px is None else round(length_px(region) * mm_per_px, 3),
-        "centroid": [round(v, 1) for v in region.centroid],
-        "zones": list(region.zones),
-        "segmentation": {"size": list(region.segmentation.size), "counts": region.segmentation.counts},
-    }
+def _region(region: Region, mm_per_px: float | None) -> str:
+    """Write one region at once: as a mapping, and from that, hundreds would take five times as long."""
+    area_mm2 = "null" if mm_per_px is None else round(region.area_px * mm_per_px**2, 4)
+    length_mm = "null" if mm_per_px is None else round(length_px(region) * mm_per_px, 3)
+    x, y = region.centroid
+    left, top, width, height = region.bbox
+    (rows, columns), counts = region.segmentation
+    return (
+        f'{{"id":{region.id},"track_id":null,"class_id":{region.class_id},"label":{quoted(region.label)},'
+        f'"score":{round(region.score, 4)},"bbox":[{left},{top},{width},{height}],"area_px":{region.area_px},'
+        f'"area_mm2":{area_mm2},"length_mm":{length_mm},"centroid":[{round(x, 1)},{round(y, 1)}],'
+        f'"zones":[{",".join(map(quoted, region.zones))}],'
+        f'"segmentation":{{"size":[{rows},{columns}],"counts":{quoted(counts)}}}}}'
+    )

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from edge.recipe import Recipe
     from edge.segment import Sees
     from edge.slot import Snapshot
+    from edge.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ def run_worker(config: Config, core: Connection) -> None:
     """Be the inspection process: load the model, prove it on its probe pictures, inspect until killed.
 
     Sends the core dictionaries: `{"kind": "loading" | "ready" | "failed"}`, `{"kind": "beat", "evidence_lost"}`,
-    `{"kind": "inspected", "camera", "result", "alerts", "dropped"}` and `{"kind": "image", "camera", "image"}`.
+    `{"kind": "inspected", "camera", "result", "defects", "alerts", "dropped"}` and
+    `{"kind": "image", "camera", "image"}`.
     """
     become_child("edgeloupe worker")
     cv2.setNumThreads(1)
@@ -308,15 +310,15 @@ class Station:
         look = self.looks.get(recipe, self.segmenter)
         return Inspector(look, self.context.labels, rules, self._check, self.clock, Zones(zones) if zones else None)
 
-    def _tell(self, core: Told, seen: Seen, taken: Taken) -> dict[str, Any]:
+    def _tell(self, core: Told, seen: Seen, taken: Taken) -> Written:
         """Tell the core first, and have evidence written behind it."""
         told = seen.inspection
         events = self._alerts.step(told, self.clock.monotonic_s())
         steps = [event.type for event in events if event.type != "end"]
+        defects = payload.defects(told, taken.context)
         files: Mapping[EvidenceKind, str] | None = None
         if steps:
-            labels = (region.label for region in told.regions if region.label in self.context.thresholds)
-            stem = place(told.captured_at, self.name, name_of(told.result_id, steps[0], labels))
+            stem = place(told.captured_at, self.name, name_of(told.result_id, steps[0], defects))
             files = self.evidence.promise(stem, masked=seen.mask is not None)
             begins = files is not None and "new" in steps
             clip = self._clips.ask(stem, taken.frame.captured_mono_s) if begins else None
@@ -327,6 +329,7 @@ class Station:
                 "kind": "inspected",
                 "camera": self.name,
                 "result": result,
+                "defects": defects,
                 "alerts": [payload.alert(event, result) for event in events],
                 "dropped": self._dropped,
             }

@@ -6,7 +6,6 @@ the network's masks; within a grid pixel they have no edges.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -80,7 +79,7 @@ class Zones:
             for place in np.flatnonzero(lies).tolist():
                 inside[place].append(zone.name)
         return [
-            replace(region, zones=tuple(names)) if names else region
+            region._replace(zones=tuple(names)) if names else region
             for region, names in zip(regions, inside, strict=True)
         ]
 

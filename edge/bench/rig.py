@@ -148,7 +148,7 @@ class Core:
                 return
             began, cpu = time.perf_counter(), time.thread_time()
             result = message["result"]
-            outbox.commit([{**result, "type": "update", "alert_id": "bench", "evidence": None, "clip": None}])
+            outbox.commit([result.but(type="update", alert_id="bench", evidence=None, clip=None)])
             self.commits_s.append(time.perf_counter() - began)
             self.cpu_s.append(time.thread_time() - cpu)
             self.sink.set_verdict(_CAMERA, result["result_evaluation"])

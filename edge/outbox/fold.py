@@ -24,7 +24,7 @@ def fold(alerts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [_summary(camera, members) for camera, members in places.items()]
 
 
-def squeeze(alerts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def squeeze(alerts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Fold what can be folded of alerts that were not stored: whole lives and updates.
 
     The end of an alert whose beginning was stored stays, and the beginning of one that has not ended: as many as

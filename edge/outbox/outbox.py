@@ -16,6 +16,7 @@ from edge.outbox.carve import PAGE, is_intact
 from edge.outbox.file import BUSY_S, connect, readable, translated
 from edge.outbox.high_water import HighWater
 from edge.outbox.salvage import make_sound
+from edge.written import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -361,8 +362,7 @@ def _declare(db: sqlite3.Connection, seqs: Sequence[int], reason: str, now: floa
 
 def _insert(db: sqlite3.Connection, payload: Mapping[str, Any], now: float) -> int:
     camera, alert_id, kind = (str(payload[key]) for key in ("camera", "alert_id", "type"))
-    bare = {key: value for key, value in payload.items() if key not in ("epoch", "seq")}
-    text = json.dumps(bare, separators=(",", ":"), allow_nan=False)
+    text = dumps(payload, without=("epoch", "seq"), allow_nan=False)
     cursor = db.execute(
         "INSERT INTO alerts (camera, alert_id, type, committed_at, payload, crc) VALUES (?, ?, ?, ?, ?, ?)",
         (camera, alert_id, kind, now, text, zlib.crc32(text.encode())),

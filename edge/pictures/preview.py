@@ -76,7 +76,7 @@ class Preview:
         if held.intact():  # otherwise a newer frame is on its way
             size = small.shape[1], small.shape[0]
             classes = np.zeros((1, 1), np.uint8) if held.mask is None else held.mask.over_frame(*size)
-            self._view.write({"result": held.result, **self.told}, {"picture": small, "classes": classes})
+            self._view.write({"result": dict(held.result), **self.told}, {"picture": small, "classes": classes})
 
 
 def reduced_size(width: int, height: int) -> tuple[int, int]:

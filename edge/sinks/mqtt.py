@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +17,7 @@ from edge.mqtt.link import Backoff, Bell, Link, connect
 from edge.outbox.outbox import OutboxDrain
 from edge.sinks import SinkStatus
 from edge.topics import Topics
+from edge.written import dumps
 
 if TYPE_CHECKING:
     from collections import deque
@@ -384,4 +384,4 @@ def try_broker(config: MqttConfig, device: str, timeout_s: float) -> str:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=str).encode()
+    return dumps(value, default=str).encode()

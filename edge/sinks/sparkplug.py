@@ -12,6 +12,7 @@ from edge.inspection import Verdict
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.link import Link, connect
 from edge.outputs.sparkplug import BOOLEAN, INT64, STRING, Metric, payload, topic
+from edge.written import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -140,7 +141,7 @@ class Sparkplug:
             told = {
                 "Evaluation": verdict.name,
                 "EvaluationCode": verdict.value,
-                "Result": json.dumps(passing.result, separators=(",", ":"), default=str),
+                "Result": dumps(passing.result),
                 "Simulated": bool(passing.result.get("is_simulated")),
                 **({"Recipe": recipe} if (recipe := passing.result.get("recipe_id")) else {}),
                 **self._counts(passing.camera),

@@ -24,12 +24,13 @@ from edge.regions import regions
 from edge.slot import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from edge.clock import Clock
     from edge.inspection import EventType
     from edge.picture import Picture
+    from edge.written import Written
 
 LABELS = ("background", "leaf", "lesion")
 COLOURS = [None, [62, 166, 93], [230, 57, 70]]
@@ -88,7 +89,7 @@ class FakeDevice:
             slot.close()
         self._outbox.close()
 
-    def show(self, camera: str, *, lesions: int = 0, age_s: float = 0.02) -> dict[str, Any]:
+    def show(self, camera: str, *, lesions: int = 0, age_s: float = 0.02) -> Mapping[str, Any]:
         """Inspect a leaf with so many lesions, a little further along each time, and publish it; give the result."""
         with self._lock:
             self._frame += 1
@@ -122,7 +123,7 @@ class FakeDevice:
             told |= {"recipe_id": self.recipe_id, "written_mono_s": told["written_mono_s"] - age_s}
             self._told.write(told, {})
 
-    def _inspect(self, camera: str, drawn: Drawn, age_s: float) -> tuple[dict[str, Any], Inspection]:
+    def _inspect(self, camera: str, drawn: Drawn, age_s: float) -> tuple[Written, Inspection]:
         mask = drawn.mask
         shares = np.bincount(mask.classes.ravel(), minlength=len(LABELS)) / mask.classes.size
         found = tuple(regions(mask, LABELS, self._context.thresholds))
@@ -146,12 +147,12 @@ class FakeDevice:
             class_shares=tuple(float(share) for share in shares),
         )
         result = payload.result(inspection, self._context)
-        meta = {"result": result, "labels": LABELS, "colours": COLOURS, "zones": {"": self.zones}}
+        meta = {"result": dict(result), "labels": LABELS, "colours": COLOURS, "zones": {"": self.zones}}
         planes = {"classes": mask.classes, "scores": mask.scores}
         self._views[camera].write(meta, {"picture": drawn.picture, **planes})
         health = self.health.cameras[camera]
         health.frames += 1
-        health.count(result, 0, self._clock.monotonic_s())
+        health.count(result, 0, self._clock.monotonic_s(), payload.defects(inspection, self._context))
         return result, inspection
 
 

@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def result(verdict: str = "OK", *, number: int = 1, labels: tuple[str, ...] = ()) -> dict[str, Any]:
+def result(verdict: str = "OK", *, number: int = 1) -> dict[str, Any]:
     return {
         "result_evaluation": verdict,
-        "thresholds": {"spot": {}},
-        "regions": [{"label": label} for label in labels],
         "processing_times": {"inference": 0.01, "total": 0.02},
         "frame": {"id": number, "age_s": 0.1},
     }
@@ -27,7 +25,7 @@ def result(verdict: str = "OK", *, number: int = 1, labels: tuple[str, ...] = ()
 def test_verdicts_and_defects_are_counted_by_name() -> None:
     camera = CameraHealth()
     camera.count(result(), 0, 100.0)
-    camera.count(result("NotOK", labels=("spot", "spot", "leaf")), 2, 100.5)
+    camera.count(result("NotOK"), 2, 100.5, ["spot", "spot"])
     told = camera.told(101.0)
     assert told["verdicts"] == {"OK": 1, "NotOK": 1, "NotDecidable": 0}
     assert told["defects"] == {"spot": 2}

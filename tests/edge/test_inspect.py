@@ -24,6 +24,7 @@ from edge.tiles.looks import open_looks
 from edge.zones import Zones
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Any
 
@@ -107,7 +108,7 @@ def test_the_payload_holds_what_the_inspection_says(scripted_bundle: Path, clock
     )
 
 
-def told_of(bundle: Path, clock: FakeClock, how: str) -> dict[str, Any]:
+def told_of(bundle: Path, clock: FakeClock, how: str) -> Mapping[str, Any]:
     opened = open_bundle(bundle)
     context = Context.of(opened, None, device="d", rules=RULES)
     looks = {"c": loads(how, "how", TilingConfig)}
