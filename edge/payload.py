@@ -169,13 +169,13 @@ def _region(region: Region, mm_per_px: float | None) -> str:
     """Write one region at once: as a mapping, and from that, hundreds would take five times as long."""
     area_mm2 = "null" if mm_per_px is None else round(region.area_px * mm_per_px**2, 4)
     length_mm = "null" if mm_per_px is None else round(length_px(region) * mm_per_px, 3)
-    x, y = region.centroid
     left, top, width, height = region.bbox
+    x, y = region.centroid
     (rows, columns), counts = region.segmentation
     return (
         f'{{"id":{region.id},"track_id":null,"class_id":{region.class_id},"label":{quoted(region.label)},'
-        f'"score":{round(region.score, 4)},"bbox":[{left},{top},{width},{height}],"area_px":{region.area_px},'
-        f'"area_mm2":{area_mm2},"length_mm":{length_mm},"centroid":[{round(x, 1)},{round(y, 1)}],'
+        f'"score":{region.score:.4f},"bbox":[{left},{top},{width},{height}],"area_px":{region.area_px},'
+        f'"area_mm2":{area_mm2},"length_mm":{length_mm},"centroid":[{x:.1f},{y:.1f}],'
         f'"zones":[{",".join(map(quoted, region.zones))}],'
         f'"segmentation":{{"size":[{rows},{columns}],"counts":{quoted(counts)}}}}}'
     )

@@ -40,22 +40,22 @@ class Planes:
         """Convert the whole picture."""
         height, width = self.y.shape
         u, v = (_wide(plane).repeat(2, axis=0)[:height, :width] for plane in (self.u, self.v))
-        return self.coloured(self.y, u, v)
+        return self.coloured(cv2.merge((self.y, u, v)))
 
     def rows(self, numbers: NDArray[np.intp]) -> Picture:
         """Convert some rows."""
         width = self.y.shape[1]
         u, v = (_wide(plane[numbers // 2])[:, :width] for plane in (self.u, self.v))
-        return self.coloured(self.y[numbers], u, v)
+        return self.coloured(cv2.merge((self.y[numbers], u, v)))
 
     def points(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Picture:
         """Convert the pixels where some rows and some columns cross."""
         u, v = (plane[rows // 2].take(columns // 2, axis=1) for plane in (self.u, self.v))
-        return self.coloured(self.y[rows].take(columns, axis=1), u, v)
+        return self.coloured(cv2.merge((self.y[rows].take(columns, axis=1), u, v)))
 
-    def coloured(self, y: Plane, u: Plane, v: Plane) -> Picture:
-        """Convert samples of one size, (h, w) each, to (h, w, 3)."""
-        return np.asarray(cv2.transform(cv2.merge((y, u, v)), _to_bgr(self.matrix, self.full_range)), np.uint8)
+    def coloured(self, samples: cv2.typing.MatLike) -> Picture:
+        """Convert samples, luma and both chroma in the last place of (h, w, 3), to BGR."""
+        return np.asarray(cv2.transform(samples, _to_bgr(self.matrix, self.full_range)), np.uint8)
 
     def grey(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
         """Spread luma over 0 to 255."""

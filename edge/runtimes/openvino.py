@@ -108,7 +108,7 @@ class OpenVino:
             raise ModelError(f"{self._model}: is not open: enter the runtime first")
         request = self._idle.get()
         try:
-            request.infer([picture[None]], share_inputs=True)
+            request.infer([picture[None]], share_inputs=True, share_outputs=True)
             classes, scores = (np.array(request.get_output_tensor(i).data[0], np.uint8) for i in (0, 1))
         except RuntimeError as error:
             raise ModelError(f"{self._model}: inference failed: {str(error).strip().splitlines()[-1]}") from error
