@@ -6,10 +6,10 @@ import errno
 import os
 import secrets
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from edge.cache import sync_folder
+from edge.cache import sync_folder, write_whole
 from edge.errors import OutboxDamagedError, OutboxError, OutboxFullError
 from edge.outbox.carve import PAGE
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BUSY_S = 5.0
 """How long one connection waits for another one's short transaction."""
 VERSION = 2
+LOG_BYTES = 32 + 1000 * (PAGE + 24)
+"""Of the log when SQLite moves what is in it to its place: 1000 pages, and headers (sqlite.org/walformat.html)."""
 
 EVERYBODY = ""
 """Stands among the sinks' places after damage took them: nobody's are known, and all begin there."""
@@ -60,6 +62,18 @@ def connect(path: Path, synchronous: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def lay_log(path: Path) -> None:
+    """Give the log its full length where there is none: a flush of what lies within a file is one write to the disk.
+
+    That of a file that grew waits for the file system's own journal, and so for everybody else's writes. Zeros are no
+    page of a log. To be called before anybody opens the database; goes on without where there is no room.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if not log.exists():
+        with suppress(OSError):
+            write_whole(log, bytes(LOG_BYTES))
 
 
 def readable(text: bytes) -> str:

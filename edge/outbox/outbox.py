@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from edge.clock import rfc3339
 from edge.errors import OutboxError
 from edge.outbox.carve import PAGE, is_intact
-from edge.outbox.file import BUSY_S, connect, readable, translated
+from edge.outbox.file import BUSY_S, connect, lay_log, readable, translated
 from edge.outbox.high_water import HighWater
 from edge.outbox.salvage import make_sound
 from edge.written import dumps
@@ -268,6 +268,7 @@ class Outbox(OutboxDrain):
         with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.recovered = make_sound(path, self._high_water, clock)
+            lay_log(path)
         super().__init__(path)
         self._epoch = str(super().epoch)
         self._last = self.last_seq

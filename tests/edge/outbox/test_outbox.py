@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import shutil
 import sqlite3
 import tempfile
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from edge.clock import FakeClock, SystemClock
 from edge.errors import OutboxError
+from edge.outbox.file import LOG_BYTES
 from edge.outbox.fold import fold
 from edge.outbox.outbox import Outbox, OutboxDrain, OutboxReader
 
@@ -52,6 +54,28 @@ def test_a_message_carries_epoch_and_seq_and_nothing_is_lost(outbox: Outbox) -> 
     assert fields["seq"] == 1
     assert fields["reasons"] == ["Fleck größer als 3 mm², \ud83d"]
     assert fields["regions"] == [{"score": 0.5}]
+
+
+def test_the_log_is_laid_in_full_length_and_gives_after_a_cut_what_was_committed(path: Path, tmp_path: Path) -> None:
+    log = path.with_name("outbox.sqlite-wal")
+    with Outbox(path, FakeClock()) as outbox:
+        assert (log.stat().st_size, outbox.pending_count) == (LOG_BYTES, 0)
+        numbers = [outbox.commit([payload(str(n), "end", blob="x" * 600)])[0] for n in range(100)]
+        assert log.stat().st_size == LOG_BYTES
+        shutil.copytree(path.parent, tmp_path / "cut", ignore=shutil.ignore_patterns("*-shm"))
+    with Outbox(tmp_path / "cut" / path.name, FakeClock()) as outbox:
+        assert (outbox.recovered, [row.seq for row in outbox.pending(1000)]) == (None, numbers)
+
+
+def test_without_room_for_the_log_it_begins_empty(path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LOG_BYTES // 2, before[1]))
+        with Outbox(path, FakeClock()) as outbox:
+            assert outbox.commit([payload()]) == [1]
+            assert {each.name for each in path.parent.iterdir() if each.stat().st_size >= LOG_BYTES // 2} == set()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_commit_with_one_bad_payload_stores_none(outbox: Outbox) -> None:
