@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 20
 """Pictures that wait; one may be larger."""
+AFTER_S = 0.03
+"""So long an alert needs at most to be on its way: until then it has the processor and the disk to itself."""
 STOP_S = 2.0
 _PAUSE_S = 1.0
 """After a failure alerts name no files for so long; then one tries again."""
@@ -77,7 +79,7 @@ class EvidenceWriter:
         self._kinds = kinds
         self._show = show
         self._hide = hide
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[tuple[float, Job]] = deque()  # when it may begin, monotonic
         self._held_bytes = 0
         self._change = threading.Condition()
         self._stopping = False
@@ -109,7 +111,7 @@ class EvidenceWriter:
         """Have files written; never blocks."""
         with self._change:
             if not self._is_full:
-                self._waiting.append(job)
+                self._waiting.append((time.monotonic() + AFTER_S, job))
                 self._held_bytes += job.size_bytes
                 self._change.notify()
 
@@ -149,7 +151,11 @@ class EvidenceWriter:
     def _next(self) -> Job | None:
         with self._change:
             self._change.wait_for(lambda: self._waiting or self._stopping)
-            return self._waiting.popleft() if self._waiting else None
+            if not self._waiting:
+                return None
+            begin_s, job = self._waiting.popleft()
+            self._change.wait_for(lambda: self._stopping, max(begin_s - time.monotonic(), 0.0))
+            return job
 
     def _write(self, job: Job) -> bool:
         """Write the files in the order of their kinds; say whether all are there."""

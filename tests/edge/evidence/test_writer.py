@@ -67,6 +67,19 @@ def test_picture_mask_and_overlay_lie_side_by_side(tmp_path: Path) -> None:
     assert writer.take_lost() == 0
 
 
+def test_a_file_waits_for_its_alert_to_be_on_its_way_but_stopping_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AFTER_S", 60.0)
+    with EvidenceWriter(EvidenceStore(tmp_path), ("picture",), show=nobody) as writer:
+        for name in ("one", "two"):
+            files = writer.promise(name, masked=True)
+            assert files
+            writer.keep(job(files))
+        assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.jpg", "two.jpg"]
+
+
 def test_a_cameras_own_jpeg_is_kept_as_it_came(tmp_path: Path) -> None:
     picture = forms.reduced(np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8), 32, 24)
     with EvidenceWriter(EvidenceStore(tmp_path), ("picture",), show=nobody) as writer:
