@@ -74,6 +74,7 @@ def lay_log(path: Path) -> None:
     if not log.exists():
         with suppress(OSError):
             write_whole(log, bytes(LOG_BYTES))
+            log.chmod(path.stat().st_mode)  # as SQLite makes it
 
 
 def readable(text: bytes) -> str:
