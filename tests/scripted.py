@@ -18,13 +18,22 @@ from edge.pictures.prepare import PREPARE_VERSION
 from edge.runtimes import scripted
 
 
-def make_bundle(folder: Path, *, release: int = 1, spot: str = "spot", sound: bool = True) -> Path:
-    """Write a signed bundle into `folder` whose network finds red (class `spot`) at half of 160x120.
+def make_bundle(
+    folder: Path,
+    *,
+    release: int = 1,
+    spot: str = "spot",
+    sound: bool = True,
+    size: tuple[int, int] = (160, 120),
+    borders: bool = False,
+) -> Path:
+    """Write a signed bundle into `folder` whose network finds red (class `spot`) at half of `size`, width by height.
 
-    One that is not `sound` fails its self-test.
+    One that is not `sound` fails its self-test; one with `borders` could keep apart spots that touch.
     """
     folder.mkdir(exist_ok=True)
-    picture = np.full((120, 160, 3), 128, np.uint8)
+    width, height = size
+    picture = np.full((height, width, 3), 128, np.uint8)
     picture[40:80, 60:100] = (0, 0, 255)
     classes, _ = scripted.create(Path(), 0, 1).infer(picture)
     (folder / "probe").mkdir()
@@ -42,15 +51,16 @@ def make_bundle(folder: Path, *, release: int = 1, spot: str = "spot", sound: bo
         for path in folder.rglob("*")
         if path.is_file()
     }
+    border = [{"name": "seam", "between": spot}] if borders else []
     manifest = {
         "schema": "edgeloupe.bundle/1",
         "name": "scripted",
         "release": release,
         "task": "semantic",
-        "classes": [{"name": "good"}, {"name": spot, "colour": [255, 0, 0]}],
+        "classes": [{"name": "good"}, {"name": spot, "colour": [255, 0, 0]}, *border],
         "focus": spot,
-        "input": {"width": 160, "height": 120},
-        "output": {"meaning": "class-map/1", "width": 80, "height": 60},
+        "input": {"width": width, "height": height},
+        "output": {"meaning": "class-map/1", "width": width // 2, "height": height // 2},
         "processing": processing.model_dump(mode="json"),
         "targets": {"cpu": target},
         "reference": {**target, "precision": "float32"},

@@ -94,7 +94,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a figure should be; the goals are for a network of about 0.5 GFLOP at 256x256 in INT8, on one thread."""
+    """What a figure should be."""
 
     what: str
     measured: str
@@ -109,6 +109,7 @@ class Report:
     machine: dict[str, str]
     model: dict[str, str]
     command: str
+    instances: bool = False  # objects are kept apart, in pictures of 640x640 or more: other goals
     rows: list[Row] = field(default_factory=list)
     latency: list[Spread] = field(default_factory=list)
     daemon: RunningDaemon | None = None

@@ -57,16 +57,19 @@ class _Blocks:
 
 def decoded_row(site: Site, segmenter: Segmenter, name: str, source: str) -> Row:
     """Measure frames that are in memory, as `source` decodes them. Raises EdgeloupeError."""
-    with _in_memory(source, site.wanted) as (frames, read):
-        return _row(site, segmenter, name, frames, read)
+    with _in_memory(source, site.wanted) as (frames, read), open_rig(site, segmenter, OBJECTS) as rig:
+        return _row(rig, name, frames, read, site.plan.frames)
 
 
-def source_row(site: Site, segmenter: Segmenter, name: str, source: str) -> Row:
-    """Measure frames that are read and decoded one by one. Raises EdgeloupeError."""
+def source_row(site: Site, segmenter: Segmenter, name: str, source: str, *, shown: bool = False) -> Row:
+    """Measure frames that are read and decoded one by one, perhaps each shown to a viewer. Raises EdgeloupeError."""
     frames = held(source, site.wanted)
-    with cameras.create(CameraConfig(source=source, loop=True)) as camera:
+    with (
+        cameras.create(CameraConfig(source=source, loop=True)) as camera,
+        open_rig(site, segmenter, OBJECTS, shown=shown) as rig,
+    ):
         pictures = images(camera, site.wanted)
-        return _row(site, segmenter, name, frames, lambda: next(pictures))
+        return _row(rig, name, frames, lambda: next(pictures), site.plan.frames)
 
 
 def regions_growth(site: Site, segmenter: Segmenter, source: str, counts: Sequence[int]) -> list[Growth]:
@@ -96,10 +99,8 @@ def _in_memory(source: str, wanted: tuple[int, int]) -> Iterator[tuple[list[Imag
     yield frames, lambda: next(turn)
 
 
-def _row(site: Site, segmenter: Segmenter, name: str, frames: list[Image], read: Callable[[], Image]) -> Row:
-    with open_rig(site, segmenter, OBJECTS) as rig:
-        blocks = _blocks(rig, frames, read, site.plan.frames)
-        stages = _stages(rig, blocks)
+def _row(rig: Rig, name: str, frames: list[Image], read: Callable[[], Image], count: int) -> Row:
+    blocks = _blocks(rig, frames, read, count)
     pairs = list(zip(blocks.whole, blocks.bare, strict=True))
     height, width = frames[0].shape[:2]
     return Row(
@@ -113,7 +114,7 @@ def _row(site: Site, segmenter: Segmenter, name: str, frames: list[Image], read:
         ratio_decoded=statistics.median((whole.cpu - whole.read_cpu) / bare.cpu for whole, bare in pairs),
         raw_wall_ms=blocks.median("bare", "wall"),
         whole_wall_ms=blocks.median("whole", "wall"),
-        stages=stages,
+        stages=_stages(rig, blocks),
     )
 
 
@@ -139,7 +140,7 @@ def _blocks(rig: Rig, frames: list[Image], read: Callable[[], Image], count: int
 
 
 def _whole(rig: Rig, read: Callable[[], Image]) -> _Block:
-    """Read, share, inspect, commit and publish a block of frames, until the broker has them."""
+    """Read, share, inspect, commit, publish and show a block of frames, until the broker has them."""
     block = _Block(0.0, 0.0)
     began, cpu, publish_cpu = time.perf_counter(), time.process_time(), _mqtt_cpu_s()
     for _ in range(BLOCK):
@@ -149,6 +150,7 @@ def _whole(rig: Rig, read: Callable[[], Image]) -> _Block:
         block.read_wall += (time.perf_counter() - at) / BLOCK
         rig.put(picture)
         rig.take()
+        rig.show()
     rig.core.settle()
     block.cpu, block.wall = (time.process_time() - cpu) / BLOCK, (time.perf_counter() - began) / BLOCK
     block.publish_cpu = (_mqtt_cpu_s() - publish_cpu) / BLOCK
@@ -186,6 +188,7 @@ def _stages(rig: Rig, blocks: _Blocks) -> tuple[Stage, ...]:
         Stage(name="infer", cpu_ms=blocks.median("bare", "cpu"), wall_ms=wall["inference"]),
         _stage("commit", core.cpu_s[BLOCK:], core.commits_s[BLOCK:]),
         Stage(name="publish", cpu_ms=blocks.median("whole", "publish_cpu"), wall_ms=None),
+        _stage("show", *zip(*rig.shown_s[BLOCK:], strict=True)),
     ]
     rest = blocks.median("whole", "cpu") - sum(stage.cpu_ms for stage in stages)
     stages.insert(4, Stage(name="look and judge", cpu_ms=max(rest, 0.0), wall_ms=wall["postprocess"]))

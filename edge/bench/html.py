@@ -6,6 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from edge.bench.goals import about
 from edge.bench.plots import bars, colour_of, lines, spreads, stacked_bars
 from edge.bench.text import cpu_cells
 from edge.page import facts, key, page, scroll, table, tiles
@@ -36,7 +37,7 @@ def _tiles(report: Report) -> Iterator[tuple[str, ...]]:
 
 def _sections(report: Report) -> Iterator[str]:
     if report.goals:
-        yield _section("Goals", _goals(report), "For a network of about 0.5 GFLOP at 256x256 in INT8, on one thread.")
+        yield _section("Goals", _goals(report), about(report))
     if report.rows:
         yield _section("CPU per frame, by stage", _stages(report), "Dashed: the bare runtime.")
     if report.latency:

@@ -6,6 +6,7 @@ import platform
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from edge.bundle import open_bundle
 from edge.demo.broker import choose_broker, running_broker
 from edge.errors import CameraError, EdgeloupeError
 from edge.machine import processor
+from edge.mask import border_classes
 from edge.segment import open_segmenter
 
 if TYPE_CHECKING:
@@ -31,9 +33,12 @@ if TYPE_CHECKING:
 
     from edge.bench.figures import Row
     from edge.bench.site import Plan
+    from edge.manifest import Manifest
     from edge.segment import Segmenter
 
     Part = tuple[str, Callable[[], None]]
+
+INSTANCE_PIXELS = 640 * 640
 
 
 def bench(bundle_path: Path, *, pictures: Path, source: str | None, threads: int, plan: Plan, command: str) -> Report:
@@ -73,7 +78,12 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, threads: int
             "input": f"{bundle.manifest.input.width}x{bundle.manifest.input.height}",
             "threads": str(threads),
         }
-        report = Report(machine=machine(info.runtime, kind, disk), model=model, command=command)
+        report = Report(
+            machine=machine(info.runtime, kind, disk),
+            model=model,
+            command=command,
+            instances=tells_instances(bundle.manifest),
+        )
         if source:
             report.rows.append(frames.source_row(site, segmenter, source, source))
             report.rows.append(frames.decoded_row(site, segmenter, f"{source} decoded", source))
@@ -85,6 +95,12 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, threads: int
                     part()
     report.goals += goals(report)
     return report
+
+
+def tells_instances(manifest: Manifest) -> bool:
+    """Say whether a network keeps objects apart in as large a picture as the goals for instances mean."""
+    large = manifest.input.width * manifest.input.height >= INSTANCE_PIXELS
+    return large and bool(border_classes(manifest.classes))
 
 
 def machine(runtime: str, broker: str, disk: Path) -> dict[str, str]:
@@ -108,6 +124,9 @@ def _parts(site: Site, segmenter: Segmenter, report: Report) -> list[Part]:
     def row(measure: Callable[..., Row], name: str, source: Callable[[], str]) -> Part:
         return name, lambda: report.rows.append(measure(site, segmenter, name, source()))
 
+    def h264() -> str:
+        return clips.video("H.264", plan.size)
+
     def set_daemon() -> None:
         report.daemon = daemons.running_daemon(site, clips.best())
 
@@ -117,7 +136,8 @@ def _parts(site: Site, segmenter: Segmenter, report: Report) -> list[Part]:
     grow = frames.regions_growth, frames.size_growth
     return [
         row(frames.decoded_row, "1080p decoded", clips.best),
-        row(frames.source_row, "1080p H.264", lambda: clips.video("H.264", plan.size)),
+        row(frames.source_row, "1080p H.264", h264),
+        *([row(partial(frames.source_row, shown=True), "1080p H.264 shown", h264)] if report.instances else []),
         row(frames.source_row, "1080p MJPEG", lambda: clips.video("MJPEG", plan.size)),
         ("latency", lambda: report.latency.extend(latency(site, clips.best(), plan.frames))),
         ("daemon", set_daemon),

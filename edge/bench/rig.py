@@ -27,6 +27,7 @@ from edge.pictures.preview import TAKEN_CAPACITY, VIEW_CAPACITY, taken_slot, vie
 from edge.segment import Segmenter
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
+from edge.web.view import View
 from edge.worker import Station
 
 if TYPE_CHECKING:
@@ -41,14 +42,19 @@ if TYPE_CHECKING:
 
 _CAMERA = "bench"
 _PATIENCE_S = 20.0
+_SEAM = 2
+"""Pixels of a border to either side, as training draws them."""
 
 
 class Painted(Segmenter):
-    """Runs a network, and then has its mask hold so many objects: each network has the same to do afterwards."""
+    """Runs a network, and then has its mask hold so many objects: each network has the same to do afterwards.
+
+    They touch where the network draws borders between those that do.
+    """
 
     def __init__(self, inner: Segmenter, class_id: int, objects: int) -> None:
         self._inner, self._class_id, self._objects = inner, class_id, objects
-        self._drawn: Plane | None = None
+        self._drawn: tuple[Plane, Plane] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -61,20 +67,29 @@ class Painted(Segmenter):
         """Run the network and give a mask of its size."""
         mask = self._inner.infer(prepared, frame_width, frame_height)
         if self._drawn is None:
-            self._drawn = draw(mask.classes.shape[0], mask.classes.shape[1], self._objects) * np.uint8(self._class_id)
-        return replace(mask, classes=self._drawn, scores=np.full_like(self._drawn, 255), borders=None)
+            height, width = mask.classes.shape
+            plane, seams = draw(height, width, self._objects, touching=mask.borders is not None)
+            self._drawn = plane * np.uint8(self._class_id), seams
+        classes, seams = self._drawn
+        borders = None if mask.borders is None else seams
+        return replace(mask, classes=classes, scores=np.full_like(classes, 255), borders=borders)
 
 
-def draw(height: int, width: int, objects: int) -> Plane:
-    """Draw so many squares, a quarter of the plane in all, as far as they stay apart; 1 inside, 0 elsewhere."""
-    plane = np.zeros((height, width), np.uint8)
+def draw(height: int, width: int, objects: int, *, touching: bool) -> tuple[Plane, Plane]:
+    """Draw so many squares, a quarter of the plane in all; 1 inside, 0 elsewhere, and 255 where two touch."""
+    plane, seams = np.zeros((2, height, width), np.uint8)
     columns = max(int(np.ceil(np.sqrt(objects))), 1)
     side = max(min(height, width) // columns // 2, 1)
     for number in range(objects):
         row, column = divmod(number, columns)
-        top, left = row * height // columns, column * width // columns
+        apart = row * height // columns, column * width // columns
+        top, left = (row * side, column * side) if touching else apart
         plane[top : top + side, left : left + side] = 1
-    return plane
+        if touching and column:
+            seams[top : top + side, left - _SEAM : left + _SEAM] = 255
+        if touching and row:
+            seams[top - _SEAM : top + _SEAM, left : left + side] = 255
+    return plane, seams
 
 
 class Core:
@@ -164,8 +179,10 @@ class Rig:
     core: Core
     frames: Slot
     segmenter: Segmenter  # bare
+    view: View | None  # where each frame is shown
     results: list[dict[str, Any]] = field(default_factory=list)
     shared_s: list[tuple[float, float]] = field(default_factory=list)  # CPU, wall
+    shown_s: list[tuple[float, float]] = field(default_factory=list)
     _clock: SystemClock = field(default_factory=SystemClock)
 
     def put(self, picture: Image) -> None:
@@ -181,6 +198,13 @@ class Rig:
         """Inspect it, tell the core, and wait until it is committed."""
         self.station.take(self)
 
+    def show(self) -> None:
+        """Take the view of the last frame as the dashboard does, and encode picture and mask for viewers, if any."""
+        began, cpu = time.perf_counter(), time.thread_time()
+        if self.view is not None and (seen := self.view.latest()) is not None:
+            seen.pair()
+        self.shown_s.append((time.thread_time() - cpu, time.perf_counter() - began))
+
     def send(self, message: dict[str, Any]) -> None:
         """Take what the station says."""
         self.results.append(message["result"])
@@ -188,8 +212,8 @@ class Rig:
 
 
 @contextmanager
-def open_rig(site: Site, segmenter: Segmenter, objects: int) -> Iterator[Rig]:
-    """Make a rig whose masks hold so many objects. Raises BundleError, OutboxError."""
+def open_rig(site: Site, segmenter: Segmenter, objects: int, *, shown: bool = False) -> Iterator[Rig]:
+    """Make a rig whose masks hold so many objects, and whose frames may be shown. Raises BundleError, OutboxError."""
     manifest = site.bundle.manifest
     tolerated = {manifest.focus: RuleConfig(min_score=0.0, max_share=1.0)}  # alerts are made here, one a frame
     config = site.config("rig", {_CAMERA: CameraConfig(source="file:bench")}).model_copy(update={"rules": tolerated})
@@ -210,4 +234,5 @@ def open_rig(site: Site, segmenter: Segmenter, objects: int) -> Iterator[Rig]:
             clock=SystemClock(),
             evidence=EvidenceWriter(EvidenceStore(site.disk), (), show=lambda *_: None),  # no event asks for any
         )
-        yield Rig(station, stack.enter_context(Core(config)), frames, segmenter)
+        view = View(folder, _CAMERA, SystemClock()) if shown else None
+        yield Rig(station, stack.enter_context(Core(config)), frames, segmenter, view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.bench.goals import about
 from edge.table import table
 
 if TYPE_CHECKING:
@@ -44,10 +45,8 @@ def _tables(report: Report) -> Iterator[str]:
     yield from _growth(report)
     if report.goals:
         holds = {True: "yes", False: "no"}
-        yield table(
-            ("goal", "measured", "should be", "holds"),
-            [(goal.what, goal.measured, goal.goal, holds[goal.holds]) for goal in report.goals],
-        )
+        rows = [(goal.what, goal.measured, goal.goal, holds[goal.holds]) for goal in report.goals]
+        yield f"{about(report)}\n\n{table(('goal', 'measured', 'should be', 'holds'), rows)}"
 
 
 def _growth(report: Report) -> Iterator[str]:

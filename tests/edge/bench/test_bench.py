@@ -6,17 +6,22 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge.bench.html import html
-from edge.bench.parts import bench
+from edge.bench.parts import bench, tells_instances
+from edge.bench.rig import draw
 from edge.bench.site import Plan
 from edge.bench.text import text
+from edge.bundle import open_bundle
 from edge.demo.appliance import BUNDLE, PICTURES
 from edge.errors import BrokerError, BundleError
+from edge.mask import Mask
+from edge.regions import regions
+from tests.scripted import make_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +46,7 @@ STAGES = [
     "look and judge",
     "commit",
     "publish",
+    "show",
 ]
 
 
@@ -66,6 +72,30 @@ def test_frames_are_measured_in_memory_and_from_both_kinds_of_video(report: Repo
         assert [stage.name for stage in row.stages] == STAGES
         assert sum(stage.cpu_ms for stage in row.stages) >= 0.99 * row.whole_cpu_ms
         assert [stage.name for stage in row.stages if stage.wall_ms is None] == ["publish"]
+
+
+def test_a_network_that_keeps_objects_apart_in_large_pictures_has_goals_of_its_own(tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "apart.loupe", size=(640, 640), borders=True)
+    plan = Plan(size=(320, 180), clip_frames=30, frames=10, window_s=0.2, viewers=())
+    found = bench(bundle, pictures=PICTURES, source=None, threads=1, plan=plan, command="")
+    assert [row.frames_from for row in found.rows] == [
+        "1080p decoded", "1080p H.264", "1080p H.264 shown", "1080p MJPEG",
+    ]  # fmt: skip
+    assert max(found.rows, key=lambda row: row.stages[-1].cpu_ms).frames_from == "1080p H.264 shown"
+    assert [goal.goal for goal in found.goals] == ["at most 1.1", "at most 1.15"]
+    assert "640x640" in text(found)
+
+
+def test_smaller_ones_and_those_without_borders_have_the_goals_of_the_reference_network(tmp_path: Path) -> None:
+    small = make_bundle(tmp_path / "small.loupe", borders=True)
+    plain = make_bundle(tmp_path / "plain.loupe", size=(640, 640))
+    assert not any(tells_instances(open_bundle(path).manifest) for path in (small, plain))
+
+
+def test_objects_that_touch_are_one_blob_but_for_the_borders_between_them() -> None:
+    plane, seams = draw(320, 320, 4, touching=True)
+    mask = Mask(classes=plane, scores=plane * 255, frame_width=640, frame_height=640)
+    assert [len(regions(one, ("good", "spot"), ("spot",))) for one in (mask, replace(mask, borders=seams))] == [1, 4]
 
 
 def test_an_alert_is_followed_from_the_frame_to_the_subscriber(report: Report) -> None:
