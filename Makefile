@@ -9,7 +9,7 @@ DEVICE := $(VENV)/.device
 WORKSHOP := $(VENV)/.workshop
 PIP := $(PY) -m pip --disable-pip-version-check
 
-.PHONY: all demo workshop check format test test-vm soak bench peers system requirements clean
+.PHONY: all demo workshop check format test test-vm soak bench quantisers peers system requirements clean
 
 all: check test  ## lint, types, floors, tests
 
@@ -66,11 +66,16 @@ bench: $(WORKSHOP)  ## whole pipeline against the bare runtime, as ratios
 	$(VENV)/bin/edgeloupe bench edge/demo/coffee-leaf.loupe
 	$(PY) -m tests.bench.alerts
 
-PEERS := modelopt onnx2tf ai-edge-quantizer litert-torch
+QUANTISERS := modelopt onnx2tf ai-edge-quantizer litert-torch
 MODEL ?= models/pretrained/coffee-leaf.onnx
 
-peers: $(WORKSHOP) $(PEERS:%=.peers/%/.installed)  ## our INT8 beside other quantisers': make peers DATA=DIR [MODEL=FILE]
-	$(PY) -m tests.bench.peers $(MODEL) $(DATA)
+quantisers: $(WORKSHOP) $(QUANTISERS:%=.peers/%/.installed)  ## our INT8 beside other quantisers': make quantisers DATA=DIR [MODEL=FILE]
+	$(PY) -m tests.bench.quantisers $(MODEL) $(DATA)
+
+BUNDLE ?= edge/demo/coffee-leaf.loupe
+
+peers: $(WORKSHOP)  ## our pipeline beside others': make peers [BUNDLE=FILE]
+	$(PY) -m tests.bench.peers $(BUNDLE)
 
 .peers/%/.installed: requirements/peers/%.txt requirements/torch-cpu.txt
 	@echo "== an environment of its own for $*"

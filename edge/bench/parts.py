@@ -87,6 +87,8 @@ def bench(bundle_path: Path, *, pictures: Path, source: str | None, threads: int
         if source:
             report.rows.append(frames.source_row(site, segmenter, source, source))
             report.rows.append(frames.decoded_row(site, segmenter, f"{source} decoded", source))
+            if report.instances:
+                report.rows.append(frames.source_row(site, segmenter, f"{source} shown", source, shown=True))
             return report
         with tqdm(_parts(site, segmenter, report), unit="part", disable=None, leave=False) as progress:
             for name, part in progress:

@@ -1,6 +1,6 @@
 """Ours against every peer, on one float network: how far masks agree with float, what is lost, and how fast it is.
 
-    python -m tests.bench.peers MODEL DATA [--tools DIR] [--pictures N] [--keep DIR]
+    python -m tests.bench.quantisers MODEL DATA [--tools DIR] [--pictures N] [--keep DIR]
 
 MODEL is a plain ONNX file, or the checkpoint that it is exported from, which litert-torch needs.
 Each peer quantises the plain network (normalised picture in, logits out) with its default and its best documented
