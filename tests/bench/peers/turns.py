@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
 
 BLOCK = 10
 """Frames measured together."""
 
 OBJECTS = 4
 """In each frame, as far as a peer's network lets that be chosen."""
+
+CANDIDATES = 5 * OBJECTS
+"""That boxes are chosen from, where weights are fresh."""
 
 READ_AHEAD_S = 0.1
 """What a pipeline reads ahead of the next frame is paid for by then."""
@@ -57,6 +64,11 @@ class Task:
         }
         with self.told.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(told)}\n")
+
+
+def confidence(scores: Iterable[NDArray[np.float32]]) -> float:
+    """Give the confidence at which every frame has candidates enough, given the best class's score of each box."""
+    return min(float(np.sort(one)[-CANDIDATES]) for one in scores)
 
 
 def block(action: Callable[[], object], after_s: float = 0.0) -> Callable[[], float]:

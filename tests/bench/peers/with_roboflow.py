@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from tests.bench.peers.boxes import mend_torchvision
-from tests.bench.peers.turns import BLOCK, OBJECTS, Task, block
+from tests.bench.peers.turns import BLOCK, OBJECTS, Task, block, confidence
 
 mend_torchvision()
 
@@ -26,7 +25,6 @@ from inference_models import AutoModel  # noqa: E402
 
 EXPORTED = Path("yolo11n-seg.onnx")
 SIDE, CLASSES = 640, 80
-CANDIDATES = 5 * OBJECTS
 FILLED = 15
 """Frames after which what is decoded ahead is full, so that one more is decoded for each that is taken."""
 
@@ -39,7 +37,7 @@ def main() -> None:
     inputs = [model.pre_process(picture)[0].numpy() for picture in pictures]
     name = session.get_inputs()[0].name
     best = [session.run(None, {name: one})[0][0, 4 : 4 + CLASSES].max(axis=0) for one in inputs]
-    options = {"confidence": min(float(np.sort(scores)[-CANDIDATES]) for scores in best), "max_detections": OBJECTS}
+    options = {"confidence": confidence(best), "max_detections": OBJECTS}
 
     def see(taken: list[Any]) -> Any:
         return model([frame.image for frame in taken], **options)

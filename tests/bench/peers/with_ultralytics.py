@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from tests.bench.peers.boxes import mend_torchvision
-from tests.bench.peers.turns import OBJECTS, READ_AHEAD_S, Task, block
+from tests.bench.peers.turns import OBJECTS, READ_AHEAD_S, Task, block, confidence
 
 mend_torchvision()
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     Picture = NDArray[np.uint8]
 
 NAME, SIDE, CLASSES = "yolo11n-seg", 640, 80
-CANDIDATES = 5 * OBJECTS
 
 
 def main() -> None:
@@ -48,8 +47,7 @@ def main() -> None:
     best = [
         compiled(predictor.preprocess([picture]).numpy())[0][0, 4 : 4 + CLASSES].max(axis=0) for picture in pictures
     ]
-    least = min(float(np.sort(scores)[-CANDIDATES]) for scores in best)
-    options = {"imgsz": SIDE, "conf": least, "max_det": OBJECTS, "verbose": False}
+    options = {"imgsz": SIDE, "conf": confidence(best), "max_det": OBJECTS, "verbose": False}
     seen = results(model, task.clip, options)
     objects = statistics.mean(len(other(picture, **options)[0]) for picture in pictures)
     pipelines: dict[str, Callable[[], object]] = {
