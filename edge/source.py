@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 SCHEMES = {
     "belt": "belt",
@@ -27,6 +28,12 @@ def split_source(source: str) -> tuple[str, str]:
     """Split `v4l2:/dev/video0` into scheme and rest."""
     scheme, _, rest = source.partition(":")
     return scheme, rest
+
+
+def is_video(source: str) -> bool:
+    """Say whether FFmpeg reads a source: what comes over the network, and files other than folders of pictures."""
+    scheme, place = split_source(source)
+    return SCHEMES[scheme] == "stream" or (scheme == "file" and not Path(place).expanduser().is_dir())
 
 
 def check_source(source: str) -> str:

@@ -7,7 +7,7 @@ import multiprocessing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from edge.source import SCHEMES, split_source
+from edge.source import SCHEMES, is_video, split_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,8 +28,11 @@ _SOUND_S = 60.0
 
 def share(sources: Iterable[str]) -> None:
     """Have all processes share the code of their cameras, and last what each of them needs; before the first starts."""
-    members = {SCHEMES[split_source(source)[0]] for source in sources}
-    FORK.set_forkserver_preload([*(f"edge.cameras.{member}" for member in sorted(members)), "edge.nursery"])
+    chosen = list(sources)
+    members = {SCHEMES[split_source(source)[0]] for source in chosen}
+    libraries = ["av"] if any(map(is_video, chosen)) else []
+    cameras = (f"edge.cameras.{member}" for member in sorted(members))
+    FORK.set_forkserver_preload([*libraries, *cameras, "edge.nursery"])
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from edge.errors import CameraError, PictureError
 from edge.frame import Shot
 from edge.packets import shots
 from edge.picture import is_picture, read_picture
-from edge.source import split_source
+from edge.source import is_video, split_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,4 +124,4 @@ def create(config: CameraConfig, mqtt: MqttConfig | None) -> Camera:
     """Make a folder or video source; it is opened on entering."""
     del mqtt
     path = Path(split_source(config.source)[1]).expanduser()
-    return Folder(path, loop=config.loop) if path.is_dir() else Video(path, loop=config.loop)
+    return Video(path, loop=config.loop) if is_video(config.source) else Folder(path, loop=config.loop)
