@@ -79,8 +79,7 @@ class Mask:
 
     def member(self, class_id: int) -> Plane:
         """Give 255 where the grid holds `class_id`, 0 elsewhere; (h, w) uint8."""
-        equal = cv2.compare(self.classes, class_id, cv2.CMP_EQ)  # type: ignore[call-overload] # a number is allowed
-        return np.asarray(equal, np.uint8)
+        return np.asarray(cv2.inRange(self.classes, class_id, class_id), np.uint8)
 
     def margin(self, class_id: int, rows: slice = slice(None), columns: slice = slice(None)) -> NDArray[np.int16]:
         """Say by how much `class_id` wins (positive) or loses (negative), -255 to 255, per grid pixel of that part.

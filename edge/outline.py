@@ -39,8 +39,8 @@ class _Edges(NamedTuple):
 
     pair: NDArray[np.intp]  # grid column on the left; -1 is beyond the grid
     row: NDArray[np.intp]  # grid row below, to the number of rows
-    margins: NDArray[np.float32]  # (4, n): above left, above right, below left, below right
-    blob: NDArray[np.integer]  # that lies below, if one does
+    leads: NDArray[np.float32]  # (4, n): above left, above right, below left, below right
+    blobs: NDArray[np.integer]  # (4, n), likewise; 0 where none is
 
 
 class _Columns(NamedTuple):
@@ -51,9 +51,16 @@ class _Columns(NamedTuple):
     far: NDArray[np.float32]  # of the one on its right
 
 
-def outline(mask: Mask, blobs: NDArray[np.integer]) -> Runs:
-    """Draw numbered blobs of one class at frame resolution, in turn; one that covers no pixel's centre has no runs."""
-    parts = [_runs(mask, layer) for layer in ([blobs] if mask.borders is None else _apart(blobs))]
+def outline(mask: Mask, blobs: NDArray[np.integer], window: tuple[slice, slice]) -> Runs:
+    """Draw numbered blobs of one class at frame resolution, in turn; one that covers no pixel's centre has no runs.
+
+    Args:
+        mask: the whole grid.
+        blobs: what of it holds blobs.
+        window: the rows and columns that this is.
+    """
+    edges = _edges(blobs, mask.scores, window)
+    parts = [_runs(mask, layer) for layer in ([edges] if mask.borders is None else _apart(edges))]
     runs = parts[0] if len(parts) == 1 else Runs(*(np.concatenate(each) for each in zip(*parts, strict=True)))
     return _in_turn(runs, mask.area)
 
@@ -65,14 +72,14 @@ def _in_turn(runs: Runs, area: Box) -> Runs:
     return Runs(runs.blob.take(order), column + area.x, top + area.y, bottom + area.y)
 
 
-def _runs(mask: Mask, blobs: NDArray[np.integer]) -> Runs:
+def _runs(mask: Mask, edges: _Edges) -> Runs:
     """Give the runs of blobs that do not touch; whatever else there is counts as another class."""
-    area, rows = mask.area, len(blobs)
-    edges = _edges(blobs, mask.scores)
-    columns = _columns(blobs.shape[1], area.width)
+    area, (rows, across) = mask.area, mask.classes.shape
+    columns = _columns(across, area.width)
     column, edge = _met(edges.pair, columns.left)
     near, far = columns.near.take(column), columns.far.take(column)
-    left_above, right_above, left_below, right_below = (margin.take(edge) for margin in edges.margins)
+    margins = np.where(edges.blobs > 0, edges.leads, -edges.leads)
+    left_above, right_above, left_below, right_below = (margin.take(edge) for margin in margins)
     above, below = left_above * near + right_above * far, left_below * near + right_below * far
     met = np.flatnonzero((above > 0) != (below > 0))
     column, edge, over, under = column.take(met), edge.take(met), above.take(met).astype(np.float64), below.take(met)
@@ -82,29 +89,26 @@ def _runs(mask: Mask, blobs: NDArray[np.integer]) -> Runs:
     line[row == rows] = area.height
     top, bottom = np.floor(line[0::2]).astype(np.intp) + 1, np.ceil(line[1::2]).astype(np.intp)
     some = np.flatnonzero(bottom > top)
-    return Runs(edges.blob.take(edge[0::2]).take(some), column[0::2].take(some), top.take(some), bottom.take(some))
+    blob = np.maximum(edges.blobs[2], edges.blobs[3]).take(edge[0::2])
+    return Runs(blob.take(some), column[0::2].take(some), top.take(some), bottom.take(some))
 
 
-def _edges(blobs: NDArray[np.integer], scores: NDArray[np.uint8]) -> _Edges:
-    height, width = blobs.shape
-    left, top, across, down = cv2.boundingRect((blobs > 0).view(np.uint8))
-    inside = np.zeros((across + 2, down + 2), np.uint8)  # column after column, nothing around it
-    box = blobs[top : top + down, left : left + across]
-    inside[1:-1, 1:-1] = cv2.transpose((box > 0).view(np.uint8))
-    either, both = inside[:-1] | inside[1:], inside[:-1] & inside[1:]
-    mixed = (either[:, :-1] | either[:, 1:]) ^ (both[:, :-1] & both[:, 1:])
-    place = np.flatnonzero(mixed.view(np.bool_))
+def _edges(blobs: NDArray[np.integer], scores: NDArray[np.uint8], window: tuple[slice, slice]) -> _Edges:
+    height, width = scores.shape
+    top, left = (part.start for part in window)
+    framed = cv2.copyMakeBorder(cv2.transpose(blobs), 1, 1, 1, 1, cv2.BORDER_CONSTANT)  # nothing around it
+    turned = np.asarray(framed, blobs.dtype)  # column after column
+    across, down = turned[:-1] != turned[1:], turned[:-1, :-1] != turned[:-1, 1:]
+    mixed = across[:, :-1] | across[:, 1:] | down
+    place = np.flatnonzero(mixed)
     column = place // mixed.shape[1]
     row = place - column * mixed.shape[1]
-    corner = column * inside.shape[1] + row
-    corners = np.stack((corner, corner + inside.shape[1], corner + 1, corner + inside.shape[1] + 1))
+    corner = column * turned.shape[1] + row
+    corners = np.stack((corner, corner + turned.shape[1], corner + 1, corner + turned.shape[1] + 1))
     lefts = np.maximum(column + (left - 1), 0), np.minimum(column + left, width - 1)
     rows = np.maximum(row + (top - 1), 0) * width, np.minimum(row + top, height - 1) * width
     places = np.stack((rows[0] + lefts[0], rows[0] + lefts[1], rows[1] + lefts[0], rows[1] + lefts[1]))
-    lead = _LEAD.take(scores.take(places))
-    margins = np.where(inside.take(corners), lead, -lead)
-    blob = np.maximum(blobs.take(places[2]), blobs.take(places[3]))
-    return _Edges(column + (left - 1), row + top, margins, blob)
+    return _Edges(column + (left - 1), row + top, _LEAD.take(scores.take(places)), turned.take(corners))
 
 
 def _met(pair: NDArray[np.intp], left: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -130,28 +134,30 @@ def _columns(grid: int, frame: int) -> _Columns:
     return _Columns(np.clip(left, 0, grid - 1).astype(np.intp), np.float32(1) - far, far)
 
 
-def _apart(blobs: NDArray[np.integer]) -> Iterator[NDArray[np.integer]]:
-    """Give the blobs in layers, in each of which no two touch: one layer, but for objects that touch each other."""
-    touching = _touching(blobs)
+def _apart(edges: _Edges) -> Iterator[_Edges]:
+    """Give the edges in layers, in each of which no two blobs touch: one layer, but for objects that touch."""
+    touching = _touching(edges.blobs)
     if not touching:
-        yield blobs
+        yield edges
         return
-    layer_of = np.zeros(int(blobs.max()) + 1, np.intp)
+    layer_of = np.zeros(int(edges.blobs.max()) + 1, np.intp)
     for blob in sorted(touching):
         taken = {layer_of[other] for other in touching[blob] if other < blob}
         layer_of[blob] = next(layer for layer in range(len(taken) + 1) if layer not in taken)
+    layers = layer_of.take(edges.blobs)
     for layer in range(int(layer_of.max()) + 1):
-        yield np.where(layer_of[blobs] == layer, blobs, 0)
+        blobs = np.where(layers == layer, edges.blobs, 0)
+        here = np.flatnonzero(blobs.any(axis=0))
+        leads, blobs = edges.leads.take(here, axis=1), blobs.take(here, axis=1)
+        yield _Edges(edges.pair.take(here), edges.row.take(here), leads, blobs)
 
 
 def _touching(blobs: NDArray[np.integer]) -> dict[int, set[int]]:
-    """List the neighbours of each blob that has any."""
+    """List the neighbours of each blob that has any, by four pixels of each edge."""
     found: dict[int, set[int]] = {}
-    shifted = ((blobs[:, 1:], blobs[:, :-1]), (blobs[1:], blobs[:-1]))
-    slanted = ((blobs[1:, 1:], blobs[:-1, :-1]), (blobs[1:, :-1], blobs[:-1, 1:]))
-    for one, other in (*shifted, *slanted):
-        differ = (one != other) & (one != 0) & (other != 0)
-        for pair in {(int(a), int(b)) for a, b in zip(one[differ], other[differ], strict=True)}:
-            for a, b in (pair, pair[::-1]):
-                found.setdefault(a, set()).add(b)
+    several = ((blobs > 0) & (blobs != blobs.max(axis=0))).any(axis=0)
+    for four in set(zip(*blobs[:, several].tolist(), strict=True)):
+        here = set(four) - {0}
+        for blob in here:
+            found.setdefault(blob, set()).update(here - {blob})
     return found

@@ -47,13 +47,21 @@ def regions(mask: Mask, labels: Sequence[str], wanted: Collection[str]) -> list[
 
 def _of_class(mask: Mask, class_id: int, label: str) -> list[_Blob]:
     member = mask.member(class_id)
-    if not cv2.countNonZero(member):
+    window = _window(member)
+    member, scores = member[window], mask.scores[window]
+    if not member.size:
         return []
-    blobs = _blobs(member) if mask.borders is None else _objects(member, mask.borders)
+    blobs = _blobs(member) if mask.borders is None else _objects(member, mask.borders[window])
     inside = np.flatnonzero(blobs > 0)
-    owners = blobs.ravel()[inside]
-    scores = np.bincount(owners, mask.scores.ravel()[inside]) / np.maximum(np.bincount(owners), 1) / 255
-    return [(class_id, label, *measures) for measures in _measure(outline(mask, blobs), scores, mask)]
+    owners = blobs.take(inside)
+    means = np.bincount(owners, scores.take(inside)) / np.maximum(np.bincount(owners), 1) / 255
+    return [(class_id, label, *measures) for measures in _measure(outline(mask, blobs, window), means, mask)]
+
+
+def _window(member: Plane) -> tuple[slice, slice]:
+    """Give the rows and columns that hold all there is, from even ones on, as OpenCV numbers blobs by 2x2 pixels."""
+    left, top, width, height = cv2.boundingRect(member)
+    return slice(top - top % 2, top + height), slice(left - left % 2, left + width)
 
 
 def _blobs(member: Plane) -> NDArray[np.integer]:
@@ -64,17 +72,25 @@ def _blobs(member: Plane) -> NDArray[np.integer]:
 
 def _objects(member: Plane, borders: Plane) -> NDArray[np.integer]:
     """Number the objects of a class whose touching ones are kept apart by borders; likewise."""
-    core = cv2.subtract(member, borders)
     whole = _blobs(member)
-    bare = np.isin(whole, np.unique(whole[core > 0]), invert=True)  # nothing but border: an object all the same
-    core[bare & (member > 0)] = 255
-    numbered = _blobs(np.asarray(core, np.uint8))
+    border = np.flatnonzero(cv2.bitwise_and(member, borders) > 0)
+    if not len(border):
+        return whole
+    core = np.asarray(cv2.subtract(member, borders), np.uint8)
+    cored = np.zeros(int(whole.max()) + 1, np.bool_)
+    cored[whole[core > 0]] = True
+    of_core = cored.take(whole.take(border))
+    core.put(border[~of_core], 255)  # nothing but border: an object all the same
+    border = border[of_core]
+    numbered = _blobs(core)
     if numbered.max() < 2:
         return whole
-    _, nearest = cv2.distanceTransformWithLabels(cv2.bitwise_not(core), cv2.DIST_L2, cv2.DIST_MASK_5)
-    number_of = np.zeros(int(nearest.max()) + 1, numbered.dtype)
-    number_of[nearest[core > 0]] = numbered[core > 0]
-    return np.where(member > 0, number_of[nearest], 0)
+    _, nearest = cv2.distanceTransformWithLabels(
+        cv2.bitwise_not(core), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    owners = np.flatnonzero(core > 0).take(np.asarray(nearest, np.int32).take(border) - 1)
+    numbered.put(border, numbered.take(owners))
+    return numbered
 
 
 def _measure(runs: Runs, scores: NDArray[np.float64], mask: Mask) -> Iterator[_Measures]:

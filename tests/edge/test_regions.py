@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -150,6 +151,59 @@ def test_an_object_that_is_all_border_is_an_object() -> None:
     found = regions(replace(mask_of(classes), borders=border), LABELS, WANTED)
     assert [region.label for region in found] == ["leaf", "leaf", "lesion"]
     assert found[2].bbox == (200, 8, 16, 8)
+
+
+def test_objects_of_one_size_come_in_the_whole_grids_order() -> None:
+    classes = np.zeros((20, 20))
+    classes[1, 5] = classes[2, 1] = 1  # from row 1 on, the lower one would come first
+    assert [region.bbox.y for region in regions(mask_of(classes), LABELS, WANTED)] == [4, 8]
+
+
+@st.composite
+def masks(draw: st.DrawFn) -> Mask:
+    """Draw squares and lines on grids of 1x1 to 64x64, also over their edges; lines are borders."""
+    height, width = draw(st.tuples(st.integers(1, 64), st.integers(1, 64)))
+    place = st.tuples(st.integers(-4, width + 4), st.integers(-4, height + 4))
+    classes, borders = np.zeros((2, height, width), np.uint8)
+    for (x, y), side, class_id in draw(st.lists(st.tuples(place, st.integers(1, 20), st.integers(0, 2)), max_size=8)):
+        cv2.rectangle(classes, (x, y), (x + side, y + side), class_id, -1)
+    for one, other, thick in draw(st.lists(st.tuples(place, place, st.integers(1, 5)), max_size=6)):
+        cv2.line(borders, one, other, 255, thick)
+    scores = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 256, classes.shape, np.uint8)
+    across, down = draw(st.tuples(st.integers(width, 3 * width), st.integers(height, 3 * height)))
+    return Mask(classes=classes, scores=scores, frame_width=across, frame_height=down, borders=borders)
+
+
+def objects_of(mask: Mask, class_id: int) -> list[np.ndarray]:
+    """Tell a class's objects apart on the whole grid, one by one."""
+    assert mask.borders is not None
+    member = mask.classes == class_id
+    core = member & (mask.borders == 0)
+    count, whole = cv2.connectedComponents(member.view(np.uint8))
+    for number in range(1, count):
+        if not core[whole == number].any():
+            core |= whole == number
+    count, numbered = cv2.connectedComponents(core.view(np.uint8))
+    if count == 1:
+        return []
+    nearest = cv2.distanceTransformWithLabels((~core).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)[1]
+    return [member & np.isin(nearest, nearest[numbered == number]) for number in range(1, count)]
+
+
+@given(masks())
+def test_touching_objects_are_what_each_is_alone_on_the_whole_grid(mask: Mask) -> None:
+    expected = []
+    for class_id, label in ((1, "leaf"), (2, "lesion")):
+        for one in objects_of(mask, class_id):
+            alone = regions(replace(mask, classes=one * np.uint8(class_id), borders=None), LABELS, (label,))
+            if alone:  # it covers the centre of a pixel of the frame
+                drawn = sum(decode(region.segmentation) for region in alone)
+                expected.append((label, np.sum(drawn), np.mean(mask.scores[one]) / 255, drawn))
+    expected.sort(key=itemgetter(1), reverse=True)
+    found = regions(mask, LABELS, WANTED)
+    assert [(region.label, region.area_px) for region in found] == [one[:2] for one in expected]
+    assert [region.score for region in found] == pytest.approx([one[2] for one in expected])
+    assert all(np.array_equal(decode(r.segmentation), one[3]) for r, one in zip(found, expected, strict=True))
 
 
 @given(arrays(np.uint8, (12, 17), elements=st.integers(0, 2)), arrays(np.bool_, (12, 17)))
