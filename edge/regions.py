@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import cv2
 import numpy as np
@@ -66,8 +66,9 @@ def _window(member: Plane) -> tuple[slice, slice]:
 
 def _blobs(member: Plane) -> NDArray[np.integer]:
     """Number connected pixels from 1."""
-    numbers = cv2.CV_16U if member.size < _MOST_16_BIT else cv2.CV_32S
-    return cast("NDArray[np.integer]", cv2.connectedComponents(member, connectivity=8, ltype=numbers)[1])
+    kind = cv2.CV_16U if member.size < _MOST_16_BIT else cv2.CV_32S
+    count, numbers = cv2.connectedComponents(member, connectivity=8, ltype=kind)
+    return np.asarray(numbers, np.uint16 if count <= _MOST_16_BIT // 4 else np.int32)
 
 
 def _objects(member: Plane, borders: Plane) -> NDArray[np.integer]:
