@@ -140,8 +140,9 @@ class FaultyCameras:
         return time.monotonic()
 
     def steady_frames(self) -> tuple[int, float]:
-        """Count the frames of the camera that must not notice, and say when."""
-        return int(self.appliance.camera()["frames"]), time.monotonic()
+        """Count the frames of the camera that must not notice, and say when that was told."""
+        told = self.appliance.health()
+        return int(told["cameras"]["c"]["frames"]), float(told["written_mono_s"])
 
     def holdings(self) -> Holdings:
         """Count what the daemon and its processes hold."""
