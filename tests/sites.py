@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -12,6 +13,7 @@ from edge.mqtt.link import Backoff
 from edge.outbox.outbox import Outbox
 from edge.sink_config import SinkConfig
 from edge.sinks import Site, create
+from edge.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +25,10 @@ QUICK = Backoff(first_s=0.05, most_s=0.2)
 CLOCK = SystemClock()
 
 
-def result(verdict: str = "NotOK", camera: str = "belt", area_px: int = 70, **more: Any) -> dict[str, Any]:
+def result(verdict: str = "NotOK", camera: str = "belt", area_px: int = 70, **more: Any) -> Written:
     """What the worker tells of one inspection, as far as sinks look at it."""
     regions = [{"id": 1, "label": "spot", "score": 0.9, "bbox": [1, 2, 10, 7], "area_px": area_px}]
-    return {
+    fields = {
         "schema": "edgeloupe.result/1",
         "result_id": "0e7c0de6-2f35-4e2b-a7d2-1f6f5f1f9d11",
         "device": "line-3",
@@ -45,9 +47,9 @@ def result(verdict: str = "NotOK", camera: str = "belt", area_px: int = 70, **mo
             "acquisition": 0.001, "preprocess": 0.001, "inference": 0.004, "postprocess": 0.002, "total": 0.008
         },
         "model": {"name": "leaf", "release": 3, "sha256": "ab" * 32, "target": "cpu", "precision": "int8"},
-        "regions": regions if verdict == "NotOK" else [],
         **more,
     }  # fmt: skip
+    return Written(fields, json.dumps(regions if verdict == "NotOK" else []))
 
 
 def alerts(count: int, first: int = 0, kind: str = "new", **more: Any) -> list[dict[str, Any]]:

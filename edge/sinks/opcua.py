@@ -31,6 +31,7 @@ from edge.outputs.machine_vision import (
     show_state,
 )
 from edge.outputs.reject import Rejector
+from edge.written import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -272,7 +273,7 @@ class Opcua:
             ),
             ResultContent=[
                 ua.Variant(Verdict[result["result_evaluation"]].value, ua.VariantType.UInt16),
-                ua.Variant(json.dumps(result, separators=(",", ":"), default=str), ua.VariantType.String),
+                ua.Variant(dumps(result), ua.VariantType.String),
             ],
         )
 
