@@ -52,10 +52,19 @@ function showBoard() {
 
 const round1 = (value) => Math.round(10 * value) / 10;
 
-async function listCameras() {
-  const cameras = await device.cameras();
+async function listCameras(again = false) {
+  let cameras;
+  try {
+    cameras = await device.cameras();
+    if (again) complain("");
+  } catch (error) {
+    complain(error.message);
+    setTimeout(() => listCameras(true), UNSEEN_MS);
+    return;
+  }
   const wanted = decodeURIComponent(location.hash.slice(1)) || remembered("camera", null);
   byId("camera").replaceChildren(...cameras.map(({ name }) => element("option", { value: name, text: name, selected: name === wanted })));
+  byId("begin").disabled = cameras.length === 0; // or a browser says no more than "select an item"
 }
 
 // --- what the device tells
@@ -209,5 +218,5 @@ for (const [id, value] of Object.entries(remembered("board", {}))) byId(id).valu
 byId("key").value = device.key;
 showBoard();
 show(told);
-listCameras().catch((error) => complain(error.message));
+listCameras();
 if (device.key) follow();

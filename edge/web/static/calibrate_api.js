@@ -37,7 +37,7 @@ export class Device {
     try {
       answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(10_000) });
     } catch {
-      throw new Refused(0, "No connection to the device.");
+      throw new Refused(0, "no connection to the device");
     }
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => ({}));

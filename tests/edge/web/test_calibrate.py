@@ -119,11 +119,11 @@ def accessible(page: Page) -> None:
 def test_a_board_moved_before_the_camera_ends_in_a_calibration_file(
     page: Page, operator: Operator, daemon: Appliance
 ) -> None:
-    expect(page.locator("#sighting-text")).to_have_text("Board not seen", timeout=20_000)
+    expect(page.locator("#sighting-text")).to_have_text("Board not seen")
     expect(page.locator("#advice")).to_contain_text("Hold the board upright")
     for number, picture in enumerate(views(BOARD, 8), start=1):
         operator.held = picture
-        expect(page.locator("#views-count")).to_have_text(f"{number} of 12", timeout=20_000)
+        expect(page.locator("#views-count")).to_have_text(f"{number} of 12")
         if number == 3:
             page.reload(wait_until="domcontentloaded")  # it goes on where it was
     expect(page.locator("#sighting-text")).to_contain_text("corners")
@@ -131,9 +131,9 @@ def test_a_board_moved_before_the_camera_ends_in_a_calibration_file(
     page.click("#enough")
     expect(page.locator("#advice")).to_contain_text("Lay the board where parts will lie")
     operator.held = EMPTY
-    expect(page.locator("#sighting-text")).to_have_text("Board not seen", timeout=20_000)
+    expect(page.locator("#sighting-text")).to_have_text("Board not seen")
     operator.held = render(BOARD.draw(), PLANE)
-    page.click("#measure", timeout=20_000)
+    page.click("#measure")
     expect(page.locator("#judgement")).to_have_text("Good: at most 0.3 px.", timeout=30_000)
     expect(page.locator("#figures")).to_contain_text("mm/px")
     accessible(page)
@@ -215,3 +215,18 @@ def test_no_width_scrolls_sideways(device: FakeDevice, url: str, open_page: Call
     page = open_page(f"{url}/calibrate.html", width=width, height=900)
     expect(page.locator("#camera option")).to_have_count(1)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_nobody_begins_before_the_cameras_are_known(
+    device: FakeDevice, url: str, open_page: Callable[..., Page]
+) -> None:
+    device.tell(age_s=-60)
+    page = open_page(f"{url}/calibrate.html", quiet=False)
+    begin = page.get_by_role("button", name="Begin")
+    expect(begin).to_be_enabled()
+    page.route("**/api/v1/cameras", lambda route: route.abort(), times=1)
+    page.reload(wait_until="domcontentloaded")
+    expect(page.locator("#trouble")).to_have_text("No connection to the device.")
+    expect(begin).to_be_disabled()
+    expect(begin).to_be_enabled()  # asked again
+    expect(page.locator("#trouble")).to_have_text("")
