@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,5 +38,10 @@ def dumps(value: Mapping[str, Any], *, without: Collection[str] = (), **options:
     """Write a mapping as JSON without spaces, leaving out some fields; further `options` are those of `json.dumps`."""
     known = value.fields if isinstance(value, Written) else value
     told = {name: field for name, field in known.items() if name not in without}
-    text = json.dumps(told, separators=(",", ":"), **options)
+    text = _encoder(**options).encode(told)
     return f'{text[:-1]},"regions":{value.regions}}}' if isinstance(value, Written) else text
+
+
+@cache
+def _encoder(**options: Any) -> json.JSONEncoder:
+    return json.JSONEncoder(separators=(",", ":"), **options)

@@ -8,6 +8,7 @@ import random
 import selectors
 import socket
 import ssl
+import time
 from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,7 @@ WINDOW = 20
 KEEPALIVE_S = 30
 
 _SILENCE_S = 1.0
+_MISC_S = 1.0
 _LONG_S = 3600
 _UNSUPPORTED_VERSION = 132  # CONNACK reason code, MQTT 5.0 table 3-1
 _SESSION_TAKEN_OVER = 142  # DISCONNECT reason code, MQTT 5.0 table 3-13
@@ -64,7 +66,7 @@ class Bell:
 
     def ring(self) -> None:
         """Wake the thread that waits."""
-        with contextlib.suppress(BlockingIOError, OSError):  # full: it rings already; closed: nobody waits
+        with contextlib.suppress(OSError):  # full: it rings already; closed: nobody waits
             self._hand.send(b"!")
 
     def silence(self) -> None:
@@ -102,6 +104,8 @@ class Link:
         self._lost = ""
         self._unacked: dict[int, object] = {}
         self._selector = selectors.DefaultSelector()
+        self._watched: dict[Any, int] = {}  # what the selector knows, and for which events
+        self._misc_s = 0.0  # when keep-alive is looked at next
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -170,17 +174,21 @@ class Link:
         if bell is not None:
             self._watch(bell, selectors.EVENT_READ)
         undecoded = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        ready = {key.fileobj: events for key, events in self._selector.select(0 if undecoded else max(timeout_s, 0))}
-        rang = bell is not None and bell in ready
-        if bell is not None and rang:
-            bell.silence()
-        events = ready.get(sock, 0)
+        events, rang = 0, False
+        for key, found in self._selector.select(0 if undecoded else max(timeout_s, 0)):
+            if key.fileobj is bell:
+                rang = True
+                bell.silence()
+            else:
+                events = found
         result = MQTTErrorCode.MQTT_ERR_SUCCESS
         if events & selectors.EVENT_READ or undecoded:
             result = self._client.loop_read()
         if events & selectors.EVENT_WRITE and self._client.socket() is not None:
             self._client.loop_write()
-        self._client.loop_misc()
+        if (now := time.monotonic()) >= self._misc_s:
+            self._misc_s = now + _MISC_S
+            self._client.loop_misc()
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
             raise BrokerError(self._explain_loss())
         return rang
@@ -212,11 +220,12 @@ class Link:
         return answer
 
     def _watch(self, what: Any, events: int) -> None:
-        known = self._selector.get_map().get(what)
-        if known is None:
-            self._selector.register(what, events)
-        elif known.events != events:
-            self._selector.modify(what, events)
+        known = self._watched.get(what)
+        if known == events:
+            return
+        change = self._selector.register if known is None else self._selector.modify
+        change(what, events)
+        self._watched[what] = events
 
     def _drop(self) -> None:
         self._selector.close()

@@ -43,6 +43,13 @@ class HighWater:
         self._path = path
         self._turns = dict.fromkeys((_RESERVED, _USED), 0)
         self._mark: Mark | None = None
+        self._handle: int | None = None
+
+    def close(self) -> None:
+        """Close the file; it is opened again where it is needed."""
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            os.close(handle)
 
     def read(self) -> Mark | None:
         """Read the mark; None when there is no file or nothing whole in it."""
@@ -66,7 +73,8 @@ class HighWater:
         upto = last + BLOCK
         if not self._path.exists():
             self._path.write_bytes(bytes(4 * _SECTOR))
-        self._write(_RESERVED, epoch, upto, flush=True)
+        self.close()  # somebody may have put another file in its place
+        os.fdatasync(self._write(_RESERVED, epoch, upto))
         if self._mark is None:
             sync_folder(self._path.parent)
         self._mark = Mark(epoch=epoch, reserved=upto, used=0)
@@ -74,19 +82,17 @@ class HighWater:
     def use(self, epoch: str, last: int) -> None:
         """Note the number given last; not flushed, and no harm when it fails."""
         with contextlib.suppress(OSError):
-            self._write(_USED, epoch, last, flush=False)
+            self._write(_USED, epoch, last)
 
-    def _write(self, slots: tuple[int, int], epoch: str, number: int, *, flush: bool) -> None:
+    def _write(self, slots: tuple[int, int], epoch: str, number: int) -> int:
+        """Write to the older one of the slots; give the file's descriptor."""
         turn = self._turns[slots] + 1
         body = _FORMAT.pack(_MAGIC, turn, epoch.encode("ascii"), number)
-        handle = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.pwrite(handle, body + zlib.crc32(body).to_bytes(4, "big"), slots[turn % 2] * _SECTOR)
-            if flush:
-                os.fdatasync(handle)
-        finally:
-            os.close(handle)
+        if self._handle is None:
+            self._handle = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        os.pwrite(self._handle, body + zlib.crc32(body).to_bytes(4, "big"), slots[turn % 2] * _SECTOR)
         self._turns[slots] = turn
+        return self._handle
 
 
 def _unpack(data: bytes) -> tuple[int, str, int] | None:

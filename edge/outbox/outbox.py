@@ -6,9 +6,8 @@ import json
 import sqlite3
 import zlib
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from edge.clock import rfc3339
 from edge.errors import OutboxError
@@ -31,11 +30,11 @@ GAPS = 16
 """So many of the newest gaps are told."""
 
 _PRUNE_LOOK = 5000  # oldest rows looked at in one prune, so that it stays a short transaction
-_COLUMNS = "seq, camera, alert_id, type, committed_at, acked, payload, crc"
+_EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
+_COLUMNS = f"coalesce(?, ({_EPOCH})), seq, camera, alert_id, type, committed_at, payload"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(NamedTuple):
     """One committed alert."""
 
     epoch: str  # 16 hexadecimal digits, random per database
@@ -44,7 +43,6 @@ class Stored:
     alert_id: str
     type: str
     committed_at: float  # seconds since the epoch, wall clock
-    acked: bool  # the broker has it
     payload: str  # JSON object without epoch and seq
 
     @property
@@ -68,11 +66,12 @@ class OutboxReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._epoch: str | None = None  # known where the connection, and so the database, stays the same
 
     @property
     def epoch(self) -> str | None:
         """The random name of this database, 16 hexadecimal digits; None before there is one."""
-        found = self._rows("SELECT value FROM meta WHERE key = 'epoch'")
+        found = self._rows(_EPOCH)
         return str(found[0][0]) if found else None
 
     @property
@@ -139,23 +138,9 @@ class OutboxReader:
 
     def _read(self, where: str, values: tuple[Any, ...]) -> tuple[list[Stored], list[int]]:
         """Give the intact rows, and the numbers of the others."""
-        epoch = "(SELECT value FROM meta WHERE key = 'epoch')"
-        rows = self._rows(f"SELECT {_COLUMNS}, {epoch} FROM alerts {where}", values)  # noqa: S608
-        intact = [
-            Stored(
-                seq=seq,
-                camera=camera,
-                alert_id=alert_id,
-                type=kind,
-                committed_at=at,
-                acked=bool(acked),
-                payload=text,
-                epoch=epoch,
-            )
-            for seq, camera, alert_id, kind, at, acked, text, crc, epoch in rows
-            if is_intact(text, crc)
-        ]
-        return intact, [row[0] for row in rows if not is_intact(*row[6:8])] if len(intact) < len(rows) else []
+        rows = self._rows(f"SELECT {_COLUMNS}, crc FROM alerts {where}", (self._epoch, *values))  # noqa: S608
+        intact = [Stored(*row[:-1]) for row in rows if is_intact(*row[-2:])]
+        return intact, [row[1] for row in rows if not is_intact(*row[-2:])] if len(intact) < len(rows) else []
 
     def _number(self, sql: str) -> int:
         rows = self._rows(sql)
@@ -179,6 +164,7 @@ class OutboxDrain(OutboxReader):
     """
 
     _synchronous = "NORMAL"
+    _epoch: str
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -186,6 +172,12 @@ class OutboxDrain(OutboxReader):
             raise OutboxError(f"{path}: does not exist: the daemon creates it when it starts")
         with translated(path):
             self._db = connect(path, self._synchronous)
+        self._epoch = str(super().epoch)
+
+    @property
+    def epoch(self) -> str:
+        """The random name of this database, 16 hexadecimal digits."""
+        return self._epoch
 
     def __enter__(self) -> Self:
         return self
@@ -270,13 +262,12 @@ class Outbox(OutboxDrain):
             self.recovered = make_sound(path, self._high_water, clock)
             lay_log(path)
         super().__init__(path)
-        self._epoch = str(super().epoch)
         self._last = self.last_seq
 
-    @property
-    def epoch(self) -> str:
-        """The random name of this database, 16 hexadecimal digits."""
-        return self._epoch
+    def close(self) -> None:
+        """Close database and numbers; what was committed stays."""
+        super().close()
+        self._high_water.close()
 
     def commit(self, payloads: Sequence[Mapping[str, Any]]) -> list[int]:
         """Store alerts in one transaction and give their numbers, in order.

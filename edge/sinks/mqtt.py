@@ -78,6 +78,7 @@ class MqttSink:
             connected=False, detail="starting", protocol=None, published=0, in_flight=0, refused=0, dropped=0
         )
         self._refusal = ""
+        self._said: tuple[str, int, int] | None = None  # what the status was made of
         self.damage: OutboxDamagedError | None = None  # the outbox's file is broken: the core must start anew
         self._desk: Desk | None = None
         self._stopping = threading.Event()
@@ -165,7 +166,7 @@ class MqttSink:
 
     def status(self) -> SinkStatus:
         """Say how delivery goes."""
-        return self._status.copy()
+        return {**self._status, "dropped": self._board.dropped}
 
     def _hold(self, topic: str, value: str | Mapping[str, Any]) -> None:
         if self._board.hold(topic, value.encode() if isinstance(value, str) else _json(value)):
@@ -243,7 +244,7 @@ class MqttSink:
 
     def _greet(self, link: Link, outbox: OutboxDrain, filters: list[str]) -> None:
         """Say who we are: availability, state, introduction, then everything else retained; the backlog follows."""
-        self._refusal = ""
+        self._refusal, self._said = "", None
         self._board.forget_passing()
         self._board.hold(self._topics.state, _json(self._state(outbox)))
         if self._config.discovery_prefix is not None:
@@ -339,6 +340,12 @@ class MqttSink:
         self._report(connected=False, detail="stopped")
 
     def _count(self, link: Link, delivery: Delivery, before: tuple[int, int]) -> None:
+        """Keep the numbers of the status, and make a new one where what it says may have changed."""
+        self._status["published"] = before[0] + delivery.published
+        self._status["in_flight"] = delivery.in_flight
+        if (said := (self._refusal, delivery.refusals, delivery.held_back)) == self._said:
+            return
+        self._said = said
         detail = f"connected to {self._config.host}:{self._config.port} with MQTT {link.protocol}"
         if link.protocol != "5":
             detail += ", which can't tell us about refused alerts"
@@ -351,16 +358,14 @@ class MqttSink:
             connected=True,
             detail=detail,
             protocol=link.protocol,
-            published=before[0] + delivery.published,
             refused=before[1] + delivery.refusals,
-            in_flight=delivery.in_flight,
         )
 
     def _report(self, **changes: Any) -> None:
         """Make a new status visible at once, and log its line when that changed."""
-        new: SinkStatus = {**self._status, "in_flight": 0, "dropped": self._board.dropped, **changes}  # type: ignore[typeddict-item]
+        new: SinkStatus = {**self._status, **changes}  # type: ignore[typeddict-item]
         if not new["connected"]:
-            new["protocol"] = None
+            new |= {"protocol": None, "in_flight": 0}
         if (new["connected"], new["detail"]) != (self._status["connected"], self._status["detail"]):
             fine = new["connected"] and not self._refusal
             log.log(logging.INFO if fine or self._stopping.is_set() else logging.WARNING, "MQTT: %s", new["detail"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def stored(committed_at: float, **fields: str | None) -> Stored:
     names: dict[str, Any] = {"epoch": "0" * 16, "seq": 1, "camera": "belt", "alert_id": "a", "type": "new"}
-    return Stored(**names, committed_at=committed_at, acked=False, payload=json.dumps(fields))
+    return Stored(**names, committed_at=committed_at, payload=json.dumps(fields))
 
 
 def test_a_file_is_awaited_until_it_is_there(tmp_path: Path) -> None:
