@@ -264,6 +264,11 @@ class Config(Strict):
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()
 
+    @property
+    def seldom(self) -> bool:
+        """Say whether pictures come from time to time only: a battery pays for each look whether there is one."""
+        return all(camera.trigger.kind == "interval" for camera in self.cameras.values())
+
     @model_validator(mode="after")
     def _recipes_fit(self) -> Config:
         if self.recipe is not None and self.recipe not in self.recipes:

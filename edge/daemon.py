@@ -6,8 +6,8 @@ import contextlib
 import fcntl
 import logging
 import os
+import select
 import threading
-from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from edge.camera_state import STATE_CAPACITY, state_slot
@@ -38,6 +38,7 @@ from edge.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from multiprocessing.connection import Connection
 
     from edge.clock import Clock
     from edge.config import Config, MqttConfig
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WATCH_S = 0.2
+REST_S = 0.5
+"""Between two looks where pictures come from time to time only: a battery pays for each look."""
 TEND_S = 1.0
 TRIM_S = 60.0
 LOADING_S = 180.0
@@ -76,6 +79,8 @@ class Daemon:
         self._evidence = EvidenceStore(storage.state_dir / "evidence", storage.retention)
         self._evidence_bytes = 0
         self._core: Connection | None = None  # our end towards the worker
+        self._arrival = select.poll()  # of the worker's messages
+        self._watch_s = REST_S if config.seldom else WATCH_S
         self._worker_beat = 0.0
         self._worker_ready = False
         self._commit_at = 0.0
@@ -125,7 +130,7 @@ class Daemon:
             self._take_messages()
             now = self._clock.monotonic_s()
             if now >= next_watch:
-                next_watch = now + WATCH_S
+                next_watch = now + self._watch_s
                 self._tend_cameras()
                 self._tend_worker(now)
                 self._heed_orders()
@@ -167,7 +172,7 @@ class Daemon:
     def _take_messages(self) -> None:
         """Take what the worker sent; all alerts that wait share one commit."""
         if self._core is None:
-            self._stopping.wait(WATCH_S)
+            self._stopping.wait(self._watch_s)
         else:
             for message in self._receive(self._core):
                 self._uncommitted += message.get("alerts", ())
@@ -177,16 +182,15 @@ class Daemon:
 
     def _receive(self, core: Connection) -> list[Mapping[str, Any]]:
         messages: list[Mapping[str, Any]] = []
-        until, wait_s = 0.0, WATCH_S
+        until, wait_s = 0.0, self._watch_s
         try:
-            while len(messages) < MOST_AT_ONCE and wait([core], max(wait_s, 0.0)):
+            while len(messages) < MOST_AT_ONCE and self._arrival.poll(max(wait_s, 0.0) * 1000):
                 messages.append(core.recv())
                 if not until and messages[-1].get("alerts"):
                     until = self._committed_mono_s + LINGER_S
                 wait_s = until - self._clock.monotonic_s() if until else 0.0
         except (EOFError, OSError):  # the worker is gone, and perhaps in the middle of a word
-            core.close()
-            self._core = None
+            self._hang_up()
         return messages
 
     def _commit(self) -> None:
@@ -280,11 +284,17 @@ class Daemon:
         """Make a fresh pipe for each worker, and end the alerts that its predecessor left open."""
         if self._children["worker"].died:
             self._succession.failed("its process ended by itself")
-        if self._core is not None:
-            self._core.close()
+        self._hang_up()
         self._close_open_alerts()
         self._core, theirs = FORK.Pipe(duplex=False)
+        self._arrival.register(self._core, select.POLLIN)
         return self._succession.opening(self._orders.config), theirs
+
+    def _hang_up(self) -> None:
+        if self._core is not None:
+            self._arrival.unregister(self._core)
+            self._core.close()
+            self._core = None
 
     def _close_open_alerts(self) -> None:
         """End alerts whose watcher is gone: the life of an alert never stays open by accident."""

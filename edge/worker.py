@@ -61,9 +61,9 @@ log = logging.getLogger(__name__)
 
 _IDLE_S = 0.05
 """Whoever comes to look while no picture comes is seen so soon."""
-_REST_S = 0.2
+_REST_S = 0.5
 """The same where pictures come from time to time only: a battery pays for each look."""
-_BEAT_S = 0.25
+_BEAT_S = 1.0
 
 
 def run_worker(config: Config, core: Connection) -> None:
@@ -150,7 +150,7 @@ def _inspect_for_ever(
             for name in config.cameras
         }
         beaten = clock.monotonic_s()
-        idle_s = _REST_S if all(c.trigger.kind == "interval" for c in config.cameras.values()) else _IDLE_S
+        idle_s = _REST_S if config.seldom else _IDLE_S
         bell = Bell(inspection_bell(config.storage.runtime_dir))
         lanes = Lanes(stations, {name: camera.priority for name, camera in config.cameras.items()}, count, line, bell)
         while not stopping.is_set():
