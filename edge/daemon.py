@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import select
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from edge.errors import ConfigError, OutboxDamagedError, OutboxError
 from edge.evidence.store import EvidenceStore
 from edge.health import HEALTH_CAPACITY, DeviceHealth, health_slot
 from edge.inspection import Verdict
+from edge.mailbox import Mailbox
 from edge.notify import notify, watchdog_interval_s
 from edge.orders import Orders
 from edge.outbox.fold import squeeze
@@ -32,13 +32,12 @@ from edge.sinks import Site, create
 from edge.sinks.mqtt import MqttSink
 from edge.slot import Slot
 from edge.succession import Succession
-from edge.supervise import FORK, Supervised, share
+from edge.supervise import Supervised, share
 from edge.web.server import run_web
 from edge.worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from multiprocessing.connection import Connection
 
     from edge.clock import Clock
     from edge.config import Config, MqttConfig
@@ -59,10 +58,10 @@ CAMERA_WAIT_S = 4.0
 """Pause at most before a camera's process that ended by itself is started again."""
 LEFT_S = 30.0
 """The worker takes the newest frame of each camera well within this time."""
-MOST_AT_ONCE = 64
-"""Messages taken together; their alerts share one commit."""
 LINGER_S = 0.02
 """So long after a commit the next one waits for others to share its flush; an alert that comes alone waits for none."""
+MOST_TICKED_OFF = 6400
+"""Alerts noted at once as taken by every sink, where there is no broker to acknowledge them."""
 MOST_UNCOMMITTED = 256
 """Alerts held in memory while the disk fails; beyond that they are folded into counted summaries."""
 
@@ -78,8 +77,7 @@ class Daemon:
         self._outbox_path = storage.state_dir / "outbox.sqlite"
         self._evidence = EvidenceStore(storage.state_dir / "evidence", storage.retention)
         self._evidence_bytes = 0
-        self._core: Connection | None = None  # our end towards the worker
-        self._arrival = select.poll()  # of the worker's messages
+        self._mailbox = Mailbox(self._clock)
         self._watch_s = REST_S if config.seldom else WATCH_S
         self._worker_beat = 0.0
         self._worker_ready = False
@@ -161,7 +159,7 @@ class Daemon:
             self._evidence_bytes = self._evidence.trim(storage.evidence_mb << 20, storage.evidence_low_bytes)
             taken = Places(self._outbox_path).hindmost(self._couriers)
             if self._config.mqtt is None:  # nobody acknowledges: it is enough that every sink has them
-                told = self._outbox.pending(MOST_AT_ONCE * 100)
+                told = self._outbox.pending(MOST_TICKED_OFF)
                 self._outbox.acknowledge(row.seq for row in told if taken is None or row.seq <= taken)
             self._outbox.prune(storage.replay_days * 86_400, keep_bytes=storage.replay_mb << 20, taken=taken)
         except OutboxDamagedError:
@@ -171,27 +169,11 @@ class Daemon:
 
     def _take_messages(self) -> None:
         """Take what the worker sent; all alerts that wait share one commit."""
-        if self._core is None:
-            self._stopping.wait(self._watch_s)
-        else:
-            for message in self._receive(self._core):
-                self._uncommitted += message.get("alerts", ())
-                self._heed(message)
+        for message in self._mailbox.take(self._watch_s, linger_until_s=self._committed_mono_s + LINGER_S):
+            self._uncommitted += message.get("alerts", ())
+            self._heed(message)
         if self._uncommitted and self._clock.monotonic_s() >= self._commit_at:
             self._commit()
-
-    def _receive(self, core: Connection) -> list[Mapping[str, Any]]:
-        messages: list[Mapping[str, Any]] = []
-        until, wait_s = 0.0, self._watch_s
-        try:
-            while len(messages) < MOST_AT_ONCE and self._arrival.poll(max(wait_s, 0.0) * 1000):
-                messages.append(core.recv())
-                if not until and messages[-1].get("alerts"):
-                    until = self._committed_mono_s + LINGER_S
-                wait_s = until - self._clock.monotonic_s() if until else 0.0
-        except (EOFError, OSError):  # the worker is gone, and perhaps in the middle of a word
-            self._hang_up()
-        return messages
 
     def _commit(self) -> None:
         """Commit what waits; a disk that fails is told and tried again, and meanwhile memory stays bounded.
@@ -284,17 +266,8 @@ class Daemon:
         """Make a fresh pipe for each worker, and end the alerts that its predecessor left open."""
         if self._children["worker"].died:
             self._succession.failed("its process ended by itself")
-        self._hang_up()
         self._close_open_alerts()
-        self._core, theirs = FORK.Pipe(duplex=False)
-        self._arrival.register(self._core, select.POLLIN)
-        return self._succession.opening(self._orders.config), theirs
-
-    def _hang_up(self) -> None:
-        if self._core is not None:
-            self._arrival.unregister(self._core)
-            self._core.close()
-            self._core = None
+        return self._succession.opening(self._orders.config), self._mailbox.renew()
 
     def _close_open_alerts(self) -> None:
         """End alerts whose watcher is gone: the life of an alert never stays open by accident."""
