@@ -74,7 +74,7 @@ class HighWater:
         if not self._path.exists():
             self._path.write_bytes(bytes(4 * _SECTOR))
         self.close()  # somebody may have put another file in its place
-        os.fdatasync(self._write(_RESERVED, epoch, upto))
+        self._write(_RESERVED, epoch, upto, flush=True)
         if self._mark is None:
             sync_folder(self._path.parent)
         self._mark = Mark(epoch=epoch, reserved=upto, used=0)
@@ -82,17 +82,18 @@ class HighWater:
     def use(self, epoch: str, last: int) -> None:
         """Note the number given last; not flushed, and no harm when it fails."""
         with contextlib.suppress(OSError):
-            self._write(_USED, epoch, last)
+            self._write(_USED, epoch, last, flush=False)
 
-    def _write(self, slots: tuple[int, int], epoch: str, number: int) -> int:
-        """Write to the older one of the slots; give the file's descriptor."""
+    def _write(self, slots: tuple[int, int], epoch: str, number: int, *, flush: bool) -> None:
+        """Write to the older one of the slots; when that fails, the next try takes the same one."""
         turn = self._turns[slots] + 1
         body = _FORMAT.pack(_MAGIC, turn, epoch.encode("ascii"), number)
         if self._handle is None:
             self._handle = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         os.pwrite(self._handle, body + zlib.crc32(body).to_bytes(4, "big"), slots[turn % 2] * _SECTOR)
+        if flush:
+            os.fdatasync(self._handle)
         self._turns[slots] = turn
-        return self._handle
 
 
 def _unpack(data: bytes) -> tuple[int, str, int] | None:

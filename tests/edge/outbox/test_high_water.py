@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,40 @@ def test_a_file_cut_short_is_no_error(tmp_path: Path, size: int) -> None:
     HighWater(path).reserve(EPOCH, 1)
     path.write_bytes(path.read_bytes()[:size])
     HighWater(path).read()
+
+
+def test_a_flush_that_failed_never_costs_the_reservation_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mark"
+    mark = HighWater(path)
+    mark.reserve(EPOCH, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        for _ in range(2):  # each try leaves an unflushed slot behind, and it is always the same one
+            with pytest.raises(OSError, match="fdatasync"):
+                mark.reserve(EPOCH, 1 + BLOCK + 1)
+    data = path.read_bytes()
+    known = [slot for slot in (0, 1) if int.from_bytes(data[slot * 512 + 32 : slot * 512 + 40], "big") == 1 + BLOCK]
+    assert len(known) == 1
+    mark.reserve(EPOCH, 1 + BLOCK + 1)
+    found = HighWater(path).read()
+    assert found is not None
+    assert found.reserved == 2 + 2 * BLOCK
+
+
+def failing(handle: int) -> None:
+    raise OSError(f"fdatasync of {handle}")
+
+
+def test_a_file_that_was_put_in_its_place_is_the_one_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "mark"
+    mark = HighWater(path)
+    mark.reserve(EPOCH, 1)
+    path.unlink()
+    mark.reserve(EPOCH, 1 + BLOCK + 1)
+    mark.use(EPOCH, 200)
+    mark.close()
+    found = HighWater(path).read()
+    assert found is not None
+    assert (found.reserved, found.used) == (2 + 2 * BLOCK, 200)
