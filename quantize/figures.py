@@ -97,13 +97,18 @@ class LayerSensitivity(Figures):
 
 
 class Gate(Figures):
-    """What INT8 may lose."""
+    """What INT8 may lose. Receipts of old ask for nothing of what may be none."""
 
     max_drop_points: float = 0.5  # IoU of any class, and share of its objects that are found
+    max_mean_drop_points: float | None = None  # IoU, mean over the classes that the truth has
     min_agreement: float = 0.95  # mean, of the focus class's masks
+    min_worst_tenth: float | None = None  # tenth percentile, likewise
 
     def faults(self, parity: Parity) -> tuple[str, ...]:
-        """Say what fails, one sentence each; empty when the gate is passed."""
+        """Say what fails, one sentence each; empty when the gate is passed.
+
+        Of means over classes and of objects a loss that may be chance is none: few pictures can't tell.
+        """
         allowed = f"at most {self.max_drop_points:g} are allowed"
         found = [
             f"IoU of {name} drops by {drop:.2f} points, {allowed}"
@@ -115,8 +120,27 @@ class Gate(Figures):
             for name, lost in parity.recall_drop.items()
             if lost.points > self.max_drop_points and not lost.is_chance
         ]
-        if parity.agreement.mean < self.min_agreement:
-            found.append(
-                f"masks agree to {parity.agreement.mean:.3f} with float, at least {self.min_agreement:g} is asked for"
-            )
+        mean, most = parity.mean_iou_drop, self.max_mean_drop_points
+        if mean is not None and most is not None and mean.points > most and not mean.is_chance:
+            found.append(f"mean IoU drops by {mean.points:.2f} points, at most {most:g} are allowed")
+        agree, least = parity.agreement, self.min_worst_tenth
+        if agree.mean < self.min_agreement:
+            found.append(f"masks agree to {agree.mean:.3f} with float, at least {self.min_agreement:g} is asked for")
+        if least is not None and agree.p10 < least:
+            found.append(f"the worst tenth of masks agrees to {agree.p10:.3f}, at least {least:g} is asked for")
         return tuple(found)
+
+    @property
+    def text(self) -> str:
+        """Say what is asked, in one line."""
+        asked = [f"at most {self.max_drop_points:g} points of any class"]
+        if self.max_mean_drop_points is not None:
+            asked.append(f"{self.max_mean_drop_points:g} of all classes' mean")
+        asked.append(f"agreement {self.min_agreement:g}")
+        if self.min_worst_tenth is not None:
+            asked.append(f"of the worst tenth {self.min_worst_tenth:g}")
+        return ", ".join(asked)
+
+
+PROMISE = Gate(max_mean_drop_points=0.2, min_agreement=0.97, min_worst_tenth=0.85)
+"""What `edgeloupe quantize` asks for where nothing else is said."""

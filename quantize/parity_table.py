@@ -80,9 +80,11 @@ def why_table(receipt: Receipt) -> str:
 
 def _floor(receipt: Receipt) -> str:
     """Say how far float agrees with itself under noise, and whether more than that is asked for; empty if unknown."""
-    floor, asked = receipt.noise_floor, receipt.gate.min_agreement
+    floor, gate = receipt.noise_floor, receipt.gate
     if floor is None:
         return ""
     told = f"{receipt.focus} masks of float agree with themselves to {floor.mean:.4f} (p10 {floor.p10:.4f})"
-    more = f": {asked:g} is more than float itself keeps" if floor.mean < asked else ""
+    asked = [(gate.min_agreement, floor.mean), (gate.min_worst_tenth or 0.0, floor.p10)]
+    beyond = " and ".join(f"{least:g}" for least, kept in asked if kept < least)
+    more = f": to ask for {beyond} is more than float itself keeps" if beyond else ""
     return f"{told} where pictures change by one grey level at most{more}.\n"

@@ -262,10 +262,7 @@ def _facts(manifest: Manifest, receipt: Receipt) -> str:
         ("Calibration", f"{calibration.pictures} pictures" + (f" ({cover})" if cover else "")),
         *_exposures(calibration),
         *(("Warning", warning) for warning in calibration.warnings),
-        (
-            "Gate",
-            f"at most {receipt.gate.max_drop_points:g} points of any class, agreement {receipt.gate.min_agreement:g}",
-        ),
+        ("Gate", receipt.gate.text),
         ("Time", f"ratio of medians, in turns in one run, threads: {', '.join(map(str, sorted(threads)))}"),
         ("Machine", receipt.machine),
         ("Tools", ", ".join(f"{name} {version}" for name, version in receipt.tools.items())),

@@ -19,6 +19,8 @@ NEEDS = ("nncf", "onnx", "onnxruntime")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from quantize.figures import PROMISE
+
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="what `edgeloupe export` wrote")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="pictures with masks, split or not")
     parser.add_argument(
@@ -27,10 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="the device's chip: openvino, cpu, jetson, coral, several with commas, or all",
     )
-    parser.add_argument("--max-drop", type=float, default=0.5, metavar="PT", help="IoU points any class may lose")
-    parser.add_argument(
-        "--min-agreement", type=float, default=0.95, metavar="X", help="mean IoU of float and INT8 masks, 0 to 1"
-    )
+    for name, value, means in (
+        ("max-drop", PROMISE.max_drop_points, "points any class may lose, of IoU and of objects found"),
+        ("max-mean-drop", PROMISE.max_mean_drop_points, "points of IoU that the mean over classes may lose"),
+        ("min-agreement", PROMISE.min_agreement, "mean IoU of float's and INT8's masks"),
+        ("min-worst-tenth", PROMISE.min_worst_tenth, "its tenth percentile over pictures"),
+    ):
+        parser.add_argument(f"--{name}", type=float, default=value, metavar="X", help=f"{means} (default: {value})")
     parser.add_argument("-o", "--output", type=Path, metavar="BUNDLE", help="the bundle (default: NAME.loupe here)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="Ed25519 signing key, PEM (default: your own)")
     parser.add_argument("--release", type=int, default=1, metavar="N", help="counts up; devices refuse to go back")
@@ -72,7 +77,12 @@ def run(args: argparse.Namespace) -> int:
         output=output,
         key=read_key(key),
         created=rfc3339(SystemClock().wall_s()),
-        gate=Gate(max_drop_points=args.max_drop, min_agreement=args.min_agreement),
+        gate=Gate(
+            max_drop_points=args.max_drop,
+            max_mean_drop_points=args.max_mean_drop,
+            min_agreement=args.min_agreement,
+            min_worst_tenth=args.min_worst_tenth,
+        ),
         release=args.release,
         calibration=args.calibration,
         threads=args.threads,

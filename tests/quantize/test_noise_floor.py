@@ -10,6 +10,7 @@ import pytest
 
 from edge.bundle import open_bundle
 from quantize.evaluate import list_samples
+from quantize.figures import Gate
 from quantize.noise_floor import noise_floor, noisy
 from quantize.parity_table import why_table
 from quantize.receipt import receipt_of
@@ -73,8 +74,8 @@ def test_the_receipt_holds_it(toy_bundle: Path, pictures: Path) -> None:
 
 def test_who_asks_for_more_than_float_itself_keeps_is_told(toy_bundle: Path) -> None:
     receipt = receipt_of(open_bundle(toy_bundle))
-    strict = receipt.model_copy(update={"gate": receipt.gate.model_copy(update={"min_agreement": 1.5})})
-    assert "1.5 is more than float itself keeps" in why_table(strict)
+    strict = receipt.model_copy(update={"gate": Gate(min_agreement=1.5, min_worst_tenth=1.25)})
+    assert "to ask for 1.5 and 1.25 is more than float itself keeps" in why_table(strict)
     assert "where pictures change by one grey level at most." in why_table(receipt)
     of_old = receipt.model_copy(update={"noise_floor": None})
     assert "grey level" not in why_table(of_old)

@@ -121,6 +121,22 @@ def test_a_loss_of_mean_iou_on_one_picture_and_a_gain_on_another_may_be_chance()
     assert lost.is_chance
 
 
+def test_a_loss_of_mean_iou_that_is_no_chance_fails_the_gate_where_it_is_asked_for() -> None:
+    gate = Gate(max_drop_points=100, min_agreement=0, max_mean_drop_points=0.2)
+    assert gate.faults(_seeing([80, 60] * 5, [70, 50] * 5)) == (
+        "mean IoU drops by 5.51 points, at most 0.2 are allowed",
+    )
+    assert not gate.faults(_seeing([80] * 10, [70, 88] + [80] * 8))
+    assert not Gate(max_drop_points=100, min_agreement=0).faults(_seeing([80, 60] * 5, [70, 50] * 5))
+
+
+def test_the_worst_tenth_of_masks_can_fail_the_gate_by_itself() -> None:
+    parity = _seeing([80], [80])
+    gate = Gate(min_agreement=0, min_worst_tenth=0.85)
+    assert gate.faults(parity) == ("the worst tenth of masks agrees to 0.444, at least 0.85 is asked for",)
+    assert gate.text == "at most 0.5 points of any class, agreement 0, of the worst tenth 0.85"
+
+
 def test_the_foreground_is_all_classes_but_the_first_as_one() -> None:
     parity = _seeing([80], [80])
     assert parity.agreement.mean == pytest.approx(40 / 90)
