@@ -57,37 +57,53 @@ class Exposures(NamedTuple):
 def choose(root: Path, card: ModelCard, count: int, seed: int = 0) -> Calibration:
     """Choose up to `count` calibration pictures from the train split of `root`, or from the folder as a whole.
 
-    Classes take turns, the rarest first, each giving the picture that shows most of it or next to least of it in a
-    seeded order; so every class is covered and none fills the set. The last turn of each round goes to exposures: the
-    darkest picture, the brightest, and then what lies farthest between. Objects that are not shown yet go first.
-
     Raises:
         DatasetError: there are no pictures.
     """
     samples = _samples(root)
     if not samples:
         raise DatasetError(f"{root}: no pictures: calibration needs at least {ENOUGH} typical ones")
-    listed = [s for s in samples if isinstance(s, Sample)]
-    shares = _pixel_counts(listed, card) if listed else np.zeros((len(samples), 1), np.int64)
-    groups = [s.group if isinstance(s, Sample) else str(s) for s in samples]
-    brightness = np.array(
-        [_brightness(_picture(s)) for s in tqdm(samples, desc="exposures", disable=None, leave=False)]
-    )
-    chosen = _deal(shares, brightness, groups, count, np.random.default_rng(seed))
-    paths = [_picture(samples[i]) for i in chosen]
+    drawn = draw(samples, card, count, seed)
+    paths = [_picture(samples[i]) for i in drawn.chosen]
     progress = tqdm(paths, desc="calibration pictures", unit="picture", disable=None, leave=False)
     pictures = tuple(prepare(read_picture(path), card.input.width, card.input.height) for path in progress)
-    present = (shares[chosen] >= SPOT_PX).sum(axis=0).tolist()
-    with_class = dict(zip(card.class_names, present, strict=True)) if listed else {}
-    objects = len({groups[i] for i in chosen})
+    present = (drawn.counts[drawn.chosen] >= SPOT_PX).sum(axis=0).tolist()
+    with_class = dict(zip(card.class_names, present, strict=True)) if isinstance(samples[0], Sample) else {}
+    objects = len({drawn.groups[i] for i in drawn.chosen})
     return Calibration(
         pictures=pictures,
         names=tuple(path.name for path in paths),
         with_class=with_class,
         objects=objects,
-        exposures=Exposures(_ends(brightness[chosen]), _ends(brightness)),
+        exposures=Exposures(_ends(drawn.brightness[drawn.chosen]), _ends(drawn.brightness)),
         warnings=_warnings(len(pictures), objects, with_class, card),
     )
+
+
+class Drawn(NamedTuple):
+    """Places of the pictures that were drawn, and what was found on all."""
+
+    chosen: list[int]  # ascending
+    counts: NDArray[np.int64]  # (pictures, classes) pixels of each class; zeros where there are no masks
+    groups: list[str]
+    brightness: NDArray[np.float64]  # (pictures,) mean, 0 to 255
+
+
+def draw(samples: Sequence[Sample | Path], card: ModelCard, count: int, seed: int = 0) -> Drawn:
+    """Draw up to `count` pictures by what is on them.
+
+    Classes take turns, the rarest first, each giving the picture that shows most of it or next to least of it in a
+    seeded order; so every class is covered and none fills the set. The last turn of each round goes to exposures: the
+    darkest picture, the brightest, and then what lies farthest between. Objects that are not shown yet go first.
+    """
+    listed = [s for s in samples if isinstance(s, Sample)]
+    counts = _pixel_counts(listed, card) if listed else np.zeros((len(samples), 1), np.int64)
+    groups = [s.group if isinstance(s, Sample) else str(s) for s in samples]
+    brightness = np.array(
+        [_brightness(_picture(s)) for s in tqdm(samples, desc="exposures", disable=None, leave=False)]
+    )
+    chosen = _deal(counts, brightness, groups, count, np.random.default_rng(seed))
+    return Drawn(chosen, counts, groups, brightness)
 
 
 def _picture(sample: Sample | Path) -> Path:

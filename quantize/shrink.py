@@ -34,7 +34,7 @@ class Tried:
 
     candidate: Candidate
     parity: Parity
-    faults: tuple[str, ...]  # what the gate has against it
+    faults: tuple[str, ...]  # what the gate has against it, with a quarter to spare
     spared: tuple[str, ...] = ()  # layers that stay in float
 
     @property
@@ -91,7 +91,8 @@ class Shrinker:
     def judged(self, target: Target, candidate: Candidate, spared: Sequence[str] = ()) -> Tried:
         """Compare one form with float."""
         parity = self.judge(target.proven_in, candidate.entry)
-        return Tried(candidate=candidate, parity=parity, faults=self.gate.faults(parity), spared=tuple(spared))
+        faults = self.gate.cautious.faults(parity)
+        return Tried(candidate=candidate, parity=parity, faults=faults, spared=tuple(spared))
 
 
 class _Mixing:

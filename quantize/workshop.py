@@ -99,7 +99,7 @@ def quantize(order: Order) -> Receipt:
         folder = Path(scratch) / "bundle"
         (folder / "reference").mkdir(parents=True)
         onnx.save(fold(model, card), folder / REFERENCE)
-        validation = _validation(order.data)
+        validation = validation_pictures(order.data, card)
         judge = Judge(folder / REFERENCE, validation, card, order.threads, notebook)
         network = targets.Network(folder / REFERENCE, calibration.pictures)
         sensitivity = notebook.recall(
@@ -138,10 +138,11 @@ def quantize(order: Order) -> Receipt:
     return receipt
 
 
-def _validation(root: Path) -> Sequence[Sample]:
-    """Take the pictures to choose by: of the validation split, where there is one."""
+def validation_pictures(root: Path, card: ModelCard) -> Sequence[Sample]:
+    """Draw the pictures to choose by, by what is on them: of the validation split, where there is one."""
     data = open_dataset(root).sound()
-    return evenly(data.part("val") if data.is_split else data.samples, VALIDATION_PICTURES)
+    samples = data.part("val") if data.is_split else data.samples
+    return [samples[i] for i in calibrate.draw(samples, card, VALIDATION_PICTURES).chosen]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,7 @@ from quantize.judge import Judge
 from quantize.notebook import key_of
 from quantize.sensitivity import measure_sensitivity
 from quantize.shrink import Shrinker
+from quantize.workshop import validation_pictures
 from tests.bench.plain import RUNTIMES, PlainFile
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ PEERS = {
 """Who makes files, and the environment it needs where this one does not do."""
 
 MAKERS = Path(__file__).parent / "makers"
-VALIDATION = 32
 
 HEAD = (
     "file", "runs in", "masks agree", "worst tenth", "foreground", "worst tenth", "mean IoU lost, points",
@@ -133,7 +133,7 @@ def compare(model: Path, data: Path, bench: Peers, count: int, scratch: Path, st
     judge = Judge(scratch / "folded.onnx", samples, card)
     base = PlainFile(scratch / "plain.onnx", card.input)
     picture = judge.pictures[0]
-    held_back = list_samples(data, "val")[0][:VALIDATION]
+    held_back = validation_pictures(data, card)
     chosen_by = Judge(scratch / "folded.onnx", held_back, card)
     hand_over(scratch, base, calibration.pictures, chosen_by, truth_of(held_back, card, output_size(network)))
     rows = ours(scratch, calibration.pictures, chosen_by, judge, stack)

@@ -7,6 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 
 from edge.bundle import open_bundle
@@ -18,6 +20,8 @@ from quantize.commands import evaluate, parity
 from quantize.commands import quantize as quantize_command
 from quantize.receipt import Receipt, receipt_of
 from quantize.signing import public_key_path
+from quantize.toy import HEIGHT, WIDTH, toy_card, write_toy_pictures
+from quantize.workshop import VALIDATION_PICTURES, validation_pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +48,17 @@ def test_the_bundle_passes_its_own_self_test_and_is_signed(toy_bundle: Path, key
     for target, proof in receipt_of(bundle).targets.items():
         with open_segmenter(bundle, target, threads=1, stand_in=proof.measured) as segmenter:
             assert selftest(bundle, segmenter, target) > 0.9
+
+
+def test_rare_defects_are_among_the_few_pictures_to_choose_by(tmp_path: Path) -> None:
+    root = write_toy_pictures(tmp_path / "toys", train=1, val=3 * VALIDATION_PICTURES, test=1)
+    masks = sorted((root / "masks").iterdir(), key=lambda path: int(path.stem))
+    rare = {masks[place] for place in (1, 100)}
+    for path in set(masks) - rare:
+        cv2.imwrite(str(path), np.zeros((2 * HEIGHT, 2 * WIDTH), np.uint8))
+    chosen = validation_pictures(root, toy_card())
+    assert len(chosen) == VALIDATION_PICTURES
+    assert {path.stem for path in rare} < {sample.picture.stem for sample in chosen}
 
 
 def test_the_receipt_is_the_proof(toy_bundle: Path) -> None:
