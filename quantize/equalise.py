@@ -31,10 +31,8 @@ STRENGTH = 0.6
 MOST = 8.0
 """How far a channel is raised at most: further up, what the pictures did not show would be cut off."""
 
-BELOW = 0.98
-"""Of a bound, where a raised channel may come to lie."""
-
-PICTURES = 40
+BELOW = 0.5
+"""Of a bound, where a raised channel may come to lie: other pictures go up to twice as far before it is cut off."""
 
 LINEAR = ("Add", "Clip", "Relu", "LeakyRelu", "Resize", "MaxPool", "AveragePool")
 """Operators between tensors whose channels must be scaled alike."""
@@ -56,7 +54,7 @@ def equalise(folded: onnx.ModelProto, pictures: Sequence[Picture]) -> onnx.Model
     if not streams:
         return model
     names = sorted({name for stream in streams for name in stream})
-    extremes = channel_extremes(model, names, pictures[:PICTURES])
+    extremes = channel_extremes(model, names, pictures)
     weights = {name: array.copy() for name, array in wiring.constants.items()}
     for stream in streams:
         factors = _factors(stream, wiring, extremes)

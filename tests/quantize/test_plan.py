@@ -25,6 +25,8 @@ from quantize.wiring import Wiring
 from tests.models.toy import TOY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edge.picture import Picture
 
 
@@ -38,15 +40,18 @@ def pictures() -> list[Picture]:
 
 @pytest.fixture(scope="module", params=["loupenet", "unet", "deeplabv3plus"])
 def folded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> onnx.ModelProto:
-    """A network that nobody trained, with channels of very unlike ranges."""
-    recipe = Recipe.model_validate(TOY | {"arch": {"name": request.param, "width": 0.5}})
+    return untrained(request.param, 2.0, tmp_path_factory.mktemp("network") / "net.onnx")
+
+
+def untrained(arch: str, gain: float, path: Path) -> onnx.ModelProto:
+    """Give a network that nobody trained, with channels of very unlike ranges."""
+    recipe = Recipe.model_validate(TOY | {"arch": {"name": arch, "width": 0.5}})
     torch.manual_seed(1)
     net = build_network(recipe)
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.05, 2.0)
+            torch.nn.init.uniform_(module.weight, 0.05, gain)
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)  # type: ignore[arg-type]
-    path = tmp_path_factory.mktemp("network") / "net.onnx"
     export(Checkpoint(recipe, net.state_dict(), 1, 0.0), path)
     return fold(*load_model(path))
 
@@ -67,6 +72,14 @@ def test_an_equalised_network_computes_the_same(folded: onnx.ModelProto, picture
     before, after = logits(folded, pictures), logits(equalise(folded, pictures), pictures)
     inside = (..., slice(4, -4), slice(4, -4))  # borders are padded with a mean rounded to a whole pixel
     assert np.abs(after[inside] - before[inside]).max() < 0.02 * np.abs(before).max()
+
+
+def test_what_goes_further_in_other_pictures_is_not_cut_off(pictures: list[Picture], tmp_path: Path) -> None:
+    model = untrained("loupenet", 3.5, tmp_path / "net.onnx")
+    calm = [np.asarray(32 + 0.75 * picture, np.uint8) for picture in pictures]
+    before, after = logits(model, pictures), logits(equalise(model, calm), pictures)
+    inside = (..., slice(4, -4), slice(4, -4))
+    assert np.abs(after[inside] - before[inside]).max() < 0.005 * np.abs(before).max()
 
 
 def test_its_channels_have_ranges_more_alike(folded: onnx.ModelProto, pictures: list[Picture]) -> None:
