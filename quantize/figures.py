@@ -96,6 +96,10 @@ class LayerSensitivity(Figures):
     snr_db: float  # power of the logits over that of their error
 
 
+_LESS = 0.75
+"""Of what a gate allows, while forms are chosen."""
+
+
 class Gate(Figures):
     """What INT8 may lose. Receipts of old ask for nothing of what may be none."""
 
@@ -150,9 +154,6 @@ class Gate(Figures):
         if self.min_worst_tenth is not None:
             asked.append(f"of the worst tenth {self.min_worst_tenth:g}")
         return ", ".join(asked)
-
-
-_LESS = 0.75
 
 
 def _nearer_to_all(least: float) -> float:

@@ -72,10 +72,10 @@ class Aravis:
         try:
             camera = library.Camera.new(None if place == "any" else place)
             _set_up(camera, self._config)
-            payload = camera.get_payload()
             if camera.is_gv_device():  # raw sockets need a privilege that the service gives up
                 camera.gv_set_stream_options(library.GvStreamOption.PACKET_SOCKET_DISABLED)
             stream = camera.create_stream(None, None)
+            payload = camera.get_payload()
             if camera.is_gv_device():  # by itself Aravis asks for one picture's room: a busy machine loses packets
                 stream.set_property("socket-buffer", library.GvStreamSocketBuffer.FIXED)
                 stream.set_property("socket-buffer-size", _BUFFERS * payload)

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 HELP = "shrink a float ONNX model to INT8, prove that nothing was lost, and sign the bundle"
 NEEDS = ("nncf", "onnx", "onnxruntime")
 
+GATE = {
+    "max_drop_points": ("--max-drop", "points any class may lose, of IoU and of objects found"),
+    "max_mean_drop_points": ("--max-mean-drop", "points of IoU that the mean over classes may lose"),
+    "min_agreement": ("--min-agreement", "mean IoU of float's and INT8's masks"),
+    "min_worst_tenth": ("--min-worst-tenth", "its tenth percentile over pictures"),
+}
+"""What the gate asks for, by its field: option and help."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from quantize.figures import PROMISE
@@ -29,13 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="the device's chip: openvino, cpu, jetson, coral, several with commas, or all",
     )
-    for name, value, means in (
-        ("max-drop", PROMISE.max_drop_points, "points any class may lose, of IoU and of objects found"),
-        ("max-mean-drop", PROMISE.max_mean_drop_points, "points of IoU that the mean over classes may lose"),
-        ("min-agreement", PROMISE.min_agreement, "mean IoU of float's and INT8's masks"),
-        ("min-worst-tenth", PROMISE.min_worst_tenth, "its tenth percentile over pictures"),
-    ):
-        parser.add_argument(f"--{name}", type=float, default=value, metavar="X", help=f"{means} (default: {value})")
+    for field, (option, means) in GATE.items():
+        default = getattr(PROMISE, field)
+        told = f"{means} (default: {default})"
+        parser.add_argument(option, dest=field, type=float, default=default, metavar="X", help=told)
     parser.add_argument("-o", "--output", type=Path, metavar="BUNDLE", help="the bundle (default: NAME.loupe here)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="Ed25519 signing key, PEM (default: your own)")
     parser.add_argument("--release", type=int, default=1, metavar="N", help="counts up; devices refuse to go back")
@@ -77,12 +82,7 @@ def run(args: argparse.Namespace) -> int:
         output=output,
         key=read_key(key),
         created=rfc3339(SystemClock().wall_s()),
-        gate=Gate(
-            max_drop_points=args.max_drop,
-            max_mean_drop_points=args.max_mean_drop,
-            min_agreement=args.min_agreement,
-            min_worst_tenth=args.min_worst_tenth,
-        ),
+        gate=Gate(**{field: getattr(args, field) for field in GATE}),
         release=args.release,
         calibration=args.calibration,
         threads=args.threads,
