@@ -46,6 +46,8 @@ class Board:
 
     def changed(self, limit: int) -> list[tuple[str, bytes]]:
         """Take at most `limit` retained values that are to be published."""
+        if not self._dirty:
+            return []
         with self._lock:
             topics = list(self._dirty)[: max(limit, 0)]
             for topic in topics:
@@ -67,6 +69,8 @@ class Board:
 
     def passing(self) -> tuple[str, Mapping[str, Any]] | None:
         """Take the oldest passing value; None when there is none."""
+        if not self._passing:
+            return None
         with self._lock:
             return self._passing.popleft() if self._passing else None
 

@@ -174,10 +174,12 @@ class Delivery:
 
     def flush(self, *, now: bool = False) -> None:
         """Store the broker's answers when many or old ones wait, or when told `now`."""
+        if not self._acked:
+            return
         clock_s = self._clock.monotonic_s()
         age_s = clock_s - self._acked_since_s
         due = clock_s >= self._full_until_s and (len(self._acked) >= FLUSH_ROWS or age_s >= FLUSH_S)
-        if not self._acked or not (now or due):
+        if not (now or due):
             return
         try:
             if now or age_s > PATIENCE_S:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-import selectors
+import select
 import socket
 import ssl
 import time
@@ -103,8 +103,8 @@ class Link:
         self._connack: ReasonCode | None = None
         self._lost = ""
         self._unacked: dict[int, object] = {}
-        self._selector = selectors.DefaultSelector()
-        self._watched: dict[Any, int] = {}  # what the selector knows, and for which events
+        self._poll = select.poll()
+        self._watched: dict[int, int] = {}  # what is polled, and for which events
         self._misc_s = 0.0  # when keep-alive is looked at next
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -170,21 +170,19 @@ class Link:
         sock = self._client.socket()
         if sock is None:
             raise BrokerError(self._explain_loss())
-        self._watch(sock, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._client.want_write() else 0))
+        wire = sock.fileno()
+        self._watch(wire, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
         if bell is not None:
-            self._watch(bell, selectors.EVENT_READ)
+            self._watch(bell.fileno(), select.POLLIN)
         undecoded = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        events, rang = 0, False
-        for key, found in self._selector.select(0 if undecoded else max(timeout_s, 0)):
-            if key.fileobj is bell:
-                rang = True
-                bell.silence()
-            else:
-                events = found
+        found = dict(self._poll.poll(0 if undecoded else max(timeout_s, 0) * 1000))
+        events = found.pop(wire, 0)
+        if rang := bell is not None and bool(found):
+            bell.silence()
         result = MQTTErrorCode.MQTT_ERR_SUCCESS
-        if events & selectors.EVENT_READ or undecoded:
+        if events & ~select.POLLOUT or undecoded:
             result = self._client.loop_read()
-        if events & selectors.EVENT_WRITE and self._client.socket() is not None:
+        if events & select.POLLOUT and self._client.socket() is not None:
             self._client.loop_write()
         if (now := time.monotonic()) >= self._misc_s:
             self._misc_s = now + _MISC_S
@@ -219,16 +217,12 @@ class Link:
             raise BrokerError(f"{self._broker}: no MQTT answer in time: is this the broker's port?")
         return answer
 
-    def _watch(self, what: Any, events: int) -> None:
-        known = self._watched.get(what)
-        if known == events:
-            return
-        change = self._selector.register if known is None else self._selector.modify
-        change(what, events)
-        self._watched[what] = events
+    def _watch(self, handle: int, events: int) -> None:
+        if self._watched.get(handle) != events:
+            self._poll.register(handle, events)
+            self._watched[handle] = events
 
     def _drop(self) -> None:
-        self._selector.close()
         self._client.on_disconnect = None
         sock = self._client.socket()
         if sock is not None:

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from edge.cache import sync_folder, write_whole
@@ -14,8 +14,9 @@ from edge.errors import OutboxDamagedError, OutboxError, OutboxFullError
 from edge.outbox.carve import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
+    from types import TracebackType
 
     from edge.outbox.carve import Row
 
@@ -141,16 +142,47 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED or "no such table" in str(error)
 
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn the errors of SQLite and of the file system into ours."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
+class Translated:
+    """Turns the errors of SQLite and of the file system into ours; may be entered again and again, also within itself.
+
+    A class, since it stands around every statement: a generator's machinery takes longer than some of these.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, sqlite3.Error | OSError):
+            return
+        path = self._path
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL or _no_room(error, path):
             raise OutboxFullError(f"{path}: {error}: make room on the disk") from error
-        kind = OutboxDamagedError if isinstance(error, sqlite3.Error) and is_damage(error) else OutboxError
-        raise kind(f"{path}: {error}: check the disk and the rights of its folder") from error
+        ours = OutboxDamagedError if isinstance(error, sqlite3.Error) and is_damage(error) else OutboxError
+        raise ours(f"{path}: {error}: check the disk and the rights of its folder") from error
+
+
+class Transaction:
+    """Commits what its block wrote, or nothing of it; its errors are ours. May be entered again and again."""
+
+    def __init__(self, db: sqlite3.Connection, translated: Translated) -> None:
+        self._db, self._translated = db, translated
+
+    def __enter__(self) -> sqlite3.Connection:
+        with self._translated:
+            self._db.execute("BEGIN IMMEDIATE")
+        return self._db
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._translated:
+            self._db.__exit__(kind, error, trace)
+        self._translated.__exit__(kind, error, trace)
 
 
 def _no_room(error: Exception, path: Path) -> bool:

@@ -26,7 +26,7 @@ class Follower(OutboxDrain):
         super().__init__(path)
         self._sink = sink
         try:
-            with self._transaction() as db:
+            with self._transaction as db:
                 lost = db.execute("SELECT seq FROM positions WHERE sink = ?", (EVERYBODY,)).fetchone()
                 place = lost[0] if lost else self.last_seq
                 db.execute("INSERT OR IGNORE INTO positions VALUES (?, ?)", (sink, place))
@@ -45,7 +45,7 @@ class Follower(OutboxDrain):
 
     def take(self, seq: int) -> None:
         """Note that everything up to `seq` is taken; a place never moves back."""
-        with self._transaction() as db:
+        with self._transaction as db:
             db.execute("UPDATE positions SET seq = max(seq, ?) WHERE sink = ?", (seq, self._sink))
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from edge.clock import rfc3339
 from edge.errors import OutboxError
 from edge.outbox.carve import PAGE, is_intact
-from edge.outbox.file import BUSY_S, connect, lay_log, readable, translated
+from edge.outbox.file import BUSY_S, Transaction, Translated, connect, lay_log, readable
 from edge.outbox.high_water import HighWater
 from edge.outbox.salvage import make_sound
 from edge.written import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from edge.clock import Clock
@@ -66,6 +66,7 @@ class OutboxReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._translated = Translated(path)
         self._epoch: str | None = None  # known where the connection, and so the database, stays the same
 
     @property
@@ -149,7 +150,7 @@ class OutboxReader:
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         if not self._path.exists():
             return []
-        with translated(self._path):
+        with self._translated:
             name = f"{self._path.resolve().as_uri()}?mode=ro"
             with closing(sqlite3.connect(name, uri=True, timeout=BUSY_S)) as db:
                 db.text_factory = readable
@@ -170,8 +171,9 @@ class OutboxDrain(OutboxReader):
         super().__init__(path)
         if not path.exists():
             raise OutboxError(f"{path}: does not exist: the daemon creates it when it starts")
-        with translated(path):
+        with self._translated:
             self._db = connect(path, self._synchronous)
+        self._transaction = Transaction(self._db, self._translated)
         self._epoch = str(super().epoch)
 
     @property
@@ -191,7 +193,7 @@ class OutboxDrain(OutboxReader):
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
         """Note that the broker has these alerts, in one transaction. Raises OutboxError."""
-        with self._transaction() as db:
+        with self._transaction as db:
             db.executemany("UPDATE alerts SET acked = 1 WHERE seq = ?", [(seq,) for seq in seqs])
 
     def try_acknowledge(self, seqs: Iterable[int]) -> bool:
@@ -212,7 +214,7 @@ class OutboxDrain(OutboxReader):
 
     def replay(self, first: int, last: int) -> int:
         """Make the alerts `first` to `last` (both included) pending again; give how many. Raises OutboxError."""
-        with self._transaction() as db:
+        with self._transaction as db:
             return db.execute(
                 "UPDATE alerts SET acked = 0 WHERE acked = 1 AND seq BETWEEN ? AND ?", (first, last)
             ).rowcount
@@ -221,25 +223,13 @@ class OutboxDrain(OutboxReader):
         """Give rows; what was damaged since it was written is deleted, and declared as a gap."""
         rows, damaged = self._read(where, values)
         if damaged:
-            with self._transaction() as db:
+            with self._transaction as db:
                 _declare(db, damaged, "damaged", rows[-1].committed_at if rows else 0.0)
         return rows
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        with translated(self._path):
+        with self._translated:
             return self._db.execute(sql, values).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit what the block wrote, or nothing of it."""
-        with translated(self._path):
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
 
 
 class Outbox(OutboxDrain):
@@ -257,7 +247,7 @@ class Outbox(OutboxDrain):
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
         self._high_water = HighWater(path.with_name(f"{path.name}-high-water"))
-        with translated(path):
+        with Translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.recovered = make_sound(path, self._high_water, clock)
             lay_log(path)
@@ -280,9 +270,9 @@ class Outbox(OutboxDrain):
             OutboxError: nothing was stored: the disk is failing or read-only.
         """
         now = self._clock.wall_s()
-        with translated(self._path):
+        with self._translated:
             self._high_water.reserve(self._epoch, self._last + len(payloads))
-        with self._transaction() as db:
+        with self._transaction as db:
             seqs = [_insert(db, payload, now) for payload in payloads]
         if seqs:
             self._last = seqs[-1]
@@ -318,9 +308,9 @@ class Outbox(OutboxDrain):
             return 0
         now = self._clock.wall_s()
         summaries = folded(rows)
-        with translated(self._path):
+        with self._translated:
             self._high_water.reserve(self._epoch, self._last + len(summaries))
-        with self._transaction() as db:
+        with self._transaction as db:
             _declare(db, [row.seq for row in rows], "folded", now)
             self._last = [_insert(db, summary, now) for summary in summaries][-1]
         self._high_water.use(self._epoch, self._last)
@@ -328,11 +318,11 @@ class Outbox(OutboxDrain):
 
     def limit_log(self, pages: int = 1000) -> None:
         """Move what was committed from the log to its place each time it has so many pages. Raises OutboxError."""
-        with translated(self._path):
+        with self._translated:
             self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
 
     def _delete_delivered(self, upto: int, older_than: float = 1e12) -> int:
-        with self._transaction() as db:
+        with self._transaction as db:
             return db.execute(
                 "DELETE FROM alerts WHERE seq IN ("
                 " SELECT seq FROM (SELECT seq, acked, committed_at FROM alerts WHERE seq <= ? ORDER BY seq LIMIT ?)"

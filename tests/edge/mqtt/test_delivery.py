@@ -82,7 +82,7 @@ def test_answers_wait_while_the_core_writes_and_come_later(outbox: Outbox, clock
         seqs(delivery)
         delivery.delivered(1)
         clock.advance(0.2)
-        with outbox._transaction():  # noqa: SLF001 - the core is in the middle of a commit
+        with outbox._transaction:  # noqa: SLF001 - the core is in the middle of a commit
             delivery.flush()
             assert delivery.unstored == 1
         delivery.flush()

@@ -53,7 +53,7 @@ def test_after_a_power_cut_no_line_is_torn_or_there_twice(plant: Plant, tmp_path
     path = next(folder.glob("it-*"))
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])  # the last line did not reach the disk, nor did any acknowledgement
-    with Follower(plant.site.state_dir / "outbox.sqlite", "it") as follower, follower._transaction() as db:  # noqa: SLF001
+    with Follower(plant.site.state_dir / "outbox.sqlite", "it") as follower, follower._transaction as db:  # noqa: SLF001
         db.execute("UPDATE positions SET seq = 0")
     run(plant, folder, 1, format=form)
     assert path.read_bytes().startswith(whole)

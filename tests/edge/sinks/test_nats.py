@@ -32,7 +32,7 @@ def test_alerts_wait_for_a_stream_and_are_then_kept_in_it_once_each(plant: Plant
         until(lambda: "no JetStream stream" in sink.status()["detail"])
         server.stream()
         until(lambda: sink.status()["published"] == 3)
-    with Follower(plant.site.state_dir / "outbox.sqlite", "it") as follower, follower._transaction() as db:  # noqa: SLF001
+    with Follower(plant.site.state_dir / "outbox.sqlite", "it") as follower, follower._transaction as db:  # noqa: SLF001
         db.execute("UPDATE positions SET seq = 1")  # a power cut made the outbox forget two acknowledgements
     with plant.sink(settings(server)) as sink:
         until(lambda: sink.status()["published"] == 2)
