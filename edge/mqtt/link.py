@@ -60,9 +60,7 @@ class Bell:
     """Wakes a thread that waits in `Link.pump`; `ring` may be called from any thread and never blocks."""
 
     def __init__(self) -> None:
-        self._ear, self._hand = socket.socketpair()
-        self._ear.setblocking(False)
-        self._hand.setblocking(False)
+        self._ear, self._hand = socket.socketpair(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 
     def ring(self) -> None:
         """Wake the thread that waits."""

@@ -8,6 +8,7 @@ import re
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from xml.etree import ElementTree as ET
 
 import onnx
 import openvino
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
     from edge.picture import Picture
     from quantize.targets import Network
+
+
+FEW = 16
+"""With so few channels to read, oneDNN's older kernel for dense convolutions is the faster one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +118,31 @@ def _read(folded: Path) -> openvino.Model:
 
 
 def _save(model: openvino.Model, path: Path) -> None:
-    """Write IR without the blanks between its tags, a fifth of a small network's XML."""
+    """Write IR that wishes for the faster kernels, and has no blanks between tags, a fifth of a small network's XML."""
     openvino.save_model(model, path, compress_to_fp16=False)
-    path.write_text(re.sub(r">\s+<", "><", path.read_text("utf-8")), "utf-8")
+    wishes = {
+        op.get_friendly_name(): _faster_kernel(op) for op in model.get_ops() if op.get_type_name() == "Convolution"
+    }
+    tree = ET.parse(path)  # noqa: S314 - what was just written
+    for layer in tree.iterfind("layers/layer[@type='Convolution']"):
+        if wish := wishes[layer.get("name", "")]:
+            told = ET.SubElement(layer, "rt_info")
+            ET.SubElement(told, "attribute", name="primitives_priority", version="0", value=wish)
+    path.write_text(re.sub(r">\s+<", "><", ET.tostring(tree.getroot(), "unicode")), "utf-8")
+
+
+def _faster_kernel(convolution: openvino.Node) -> str | None:
+    """Name the kernel that gives the same numbers sooner than `brgconv_avx512`, which OpenVINO takes by itself.
+
+    In INT8, 1x1 convolutions take 0.5 to 0.95 of its time, least with few channels; in float more. Where there is no
+    AVX-512, and in plug-ins for other chips, the wish goes unheard. Both names are OpenVINO's.
+    """
+    if convolution.input_value(1).get_node().get_type_name() == "Constant":
+        return None  # not rounded
+    _, channels, *window = convolution.input(1).get_shape()
+    if window == [1, 1]:
+        return "cpu:jit_avx512_1x1"
+    return "cpu:jit_avx512" if channels <= FEW else None
 
 
 def _quantize(model: openvino.Model, pictures: Sequence[Picture], recipe: _Recipe, progress: Any) -> openvino.Model:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.bundle import open_bundle
 from edge.demo.appliance import BUNDLE, PICTURES
+from edge.runtimes.openvino import core
 from models.card import ModelCard
 from quantize.fold import load_model
 from quantize.receipt import receipt_of
@@ -61,6 +64,26 @@ def test_the_bundle_was_made_from_the_float_model_beside_it() -> None:
     assert manifest.name == card.name
     assert manifest.class_names == tuple(c.name for c in card.classes)
     assert manifest.licence == card.licence == "MIT"
+
+
+def test_openvino_hears_which_kernels_are_wished_for_and_they_give_the_same(tmp_path: Path) -> None:
+    bundle = open_bundle(BUNDLE)
+    wished, plain = bundle.file(bundle.manifest.targets["openvino"].entry), tmp_path / "plain.xml"
+    wish = r'<rt_info><attribute name="primitives_priority" version="0" value="cpu:jit_avx512(_1x1)?"\s*/></rt_info>'
+    text, wishes = re.subn(wish, "", wished.read_text("utf-8"))
+    plain.write_text(text, "utf-8")
+    shutil.copy(wished.with_suffix(".bin"), plain.with_suffix(".bin"))
+    assert wishes > 30
+    given = bundle.manifest.input
+    picture = np.random.default_rng(0).integers(0, 256, (1, given.height, given.width, 3), np.uint8)
+    kernels, answers = [], []
+    for path in (wished, plain):
+        compiled = core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        told = [op.get_rt_info() for op in compiled.get_runtime_model().get_ops()]
+        kernels.append([str(info["primitiveType"]) for info in told if str(info["layerType"]) == "Convolution"])
+        answers.append(list(compiled([picture]).values()))
+    assert kernels[0] == [kernel.replace("brgconv_avx512", "jit_avx512") for kernel in kernels[1]]
+    assert all(np.array_equal(one, other) for one, other in zip(*answers, strict=True))
 
 
 def test_parity_holds_on_the_pictures_that_ship(shipped_pictures: Path) -> None:
