@@ -12,6 +12,7 @@ import resource
 import select
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -29,6 +30,8 @@ from edge.slot import Slot
 from edge.web.attached import Attached
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from edge.clock import Clock
@@ -65,6 +68,7 @@ class Session:
     camera: str
     guide: Guide
     path: Path  # where the calibration is written to
+    tell: Callable[[Session], None] = lambda _: None  # shows how it stands before what takes a while
     phase: Phase = field(init=False, default="views")
     trouble: str = field(init=False, default="")
     shown: Picture | None = field(init=False, default=None)
@@ -107,7 +111,13 @@ class Session:
             self.trouble = "the board is not seen, or moves: lay it where parts will lie, and take your hands away"
             return
         guide.plane = guide.seen if with_plane else None
-        self.made = guide.calibrate()
+        before, self.phase = self.phase, "fitting"
+        self.tell(self)
+        try:
+            self.made = guide.calibrate()
+        except EdgeloupeError:
+            self.phase = before
+            raise
         self.phase = "fitted"
         if self.shown is not None:
             self.shown = np.asarray(cv2.remap(self.shown, *maps(self.made), cv2.INTER_LINEAR), np.uint8)
@@ -202,7 +212,8 @@ def run(runtime_dir: Path, state_dir: Path, camera: str, board: str) -> None:
     silent = f"camera {camera} gives no picture: see its state on the dashboard"
     began = heard = pictured = clock.monotonic_s()
     with Slot.create(told_slot(runtime_dir), CAPACITY) as slot:
-        _tell(slot, session)
+        session.tell = partial(_tell, slot)
+        session.tell(session)
         while (now := clock.monotonic_s()) < min(began + _LONGEST_S, heard + _IDLE_S):
             orders = _orders(_LOOK_S)
             if orders is None:
@@ -219,7 +230,7 @@ def run(runtime_dir: Path, state_dir: Path, camera: str, board: str) -> None:
             elif now - pictured > _SILENT_S and not session.trouble:
                 session.trouble = silent
             if picture is not None or heeded or session.trouble != trouble:
-                _tell(slot, session)
+                session.tell(session)
 
 
 def _orders(limit_s: float) -> list[str] | None:

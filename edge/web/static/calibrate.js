@@ -103,6 +103,7 @@ function adviceFor() {
   const { phase, advice, still } = told;
   if (phase === "views") return still >= 1 ? `Kept. Next, ${advice}.` : `${advice[0].toUpperCase()}${advice.slice(1)}.`;
   if (phase === "plane") return "Lay the board where parts will lie, and take your hands away.";
+  if (phase === "fitting") return "Measuring…";
   if (phase === "fitted") return told.result.mm_per_px ? "This is the plane, seen from straight above. Are its lines straight?" : "This is the picture without the lens's bend. Are its lines straight?";
   return phase === "saved" ? "The calibration is saved." : "";
 }
@@ -125,7 +126,7 @@ function showViews() {
   byId("enough").dataset.ready = cells.every(Boolean) && leans.length === 4 ? "yes" : "no";
   byId("enough").disabled = kept < fewest - 1; // the plane is one more
   byId("measure").disabled = !told.seen || told.still < 1;
-  byId("lens").disabled = kept < fewest;
+  byId("lens").disabled = kept < fewest || told.phase === "fitting";
 }
 
 function showResult() {

@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from edge.capture.guide import Guide
 from edge.geometry import calibration
 from edge.geometry.board import Board
 from edge.picture import decode_picture
+from edge.web.calibrating import Session
 from edge.web.server import open_app
 from tests.boards import PLANE, SIZE, render, views
 from tests.brokers import free_port, until
@@ -149,6 +151,17 @@ def test_a_board_moved_before_the_camera_ends_in_a_calibration_file(
     page.click("#finish")
     expect(page.locator("#step-board")).to_have_attribute("data-state", "now")
     accessible(page)
+
+
+def test_measuring_is_told_before_it_begins_and_leaves_the_step_where_it_fails(tmp_path: Path) -> None:
+    told: list[str] = []
+    session = Session(
+        camera="c", guide=Guide(BOARD), path=tmp_path / "c.json", tell=lambda session: told.append(session.phase)
+    )
+    session.heed("lens")
+    assert told == ["fitting"]
+    assert session.phase == "views"
+    assert "seen in 0 pictures" in session.trouble
 
 
 def test_only_who_holds_the_key_begins_and_only_one_at_a_time(api: httpx.Client) -> None:
