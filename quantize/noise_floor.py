@@ -13,7 +13,7 @@ from tqdm import tqdm
 from edge.segment import open_reference
 from models.metrics import Confusion
 from quantize.evaluate import class_specs, read_sample
-from quantize.parity import agreement
+from quantize.parity import agreement, foreground
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from quantize.figures import Agreement
 
 
-def noise_floor(bundle: Bundle, samples: Sequence[Sample], threads: int = 0) -> Agreement:
+def noise_floor(bundle: Bundle, samples: Sequence[Sample], threads: int = 0) -> tuple[Agreement, Agreement]:
     """Compare float's masks of each picture with those of the same picture under the least noise.
+
+    Gives the agreement of the focus class's masks and of those of all classes but the first.
 
     Raises:
         BundleError, ModelError: the bundle can't be run here.
@@ -39,7 +41,7 @@ def noise_floor(bundle: Bundle, samples: Sequence[Sample], threads: int = 0) -> 
             counted = Confusion(len(classes))
             counted.add(reference(noisy(picture, rng)).on_frame(), reference(picture).on_frame())
             between.append(counted.counts)
-    return agreement(between, bundle.manifest.focus_id)
+    return agreement(between, bundle.manifest.focus_id), foreground(between)
 
 
 def noisy(picture: Picture, rng: np.random.Generator) -> Picture:

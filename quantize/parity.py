@@ -106,15 +106,33 @@ def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: in
         float_=float_,
         int8=int8,
         drop_points={n: 100 * ((float_.iou[n] or 0.0) - (int8.iou[n] or 0.0)) for n in names},
+        iou_drop=_iou_drop(pictures, draws, names),
         mean_iou_drop=_mean_iou_drop(pictures, draws),
         recall_drop=_recall_drop(pictures, draws, names),
         agreement=agreement(between, focus),
-        foreground=agreement([_two_classes(counts) for counts in between], 1),
+        foreground=foreground(between),
     )
 
 
+def _iou_drop(pictures: Sequence[PictureParity], draws: Resamples, names: Sequence[str]) -> dict[str, Drop]:
+    float_, int8 = _counts(pictures)
+    there = float_.sum(axis=2) > 0  # in the truth, (pictures, classes)
+    whole, lost = (
+        iou(a) - iou(b) for a, b in ((float_.sum(axis=0), int8.sum(axis=0)), map(draws.sums, (float_, int8)))
+    )
+    return {
+        names[place]: _drop(whole[place], lost[:, place], draws.groups_with(there[:, place]))
+        for place in np.flatnonzero(there.any(axis=0)).tolist()
+    }
+
+
+def _counts(pictures: Sequence[PictureParity]) -> tuple[Counts, Counts]:
+    """Stack what float and what INT8 counted, both (pictures, classes, classes) with the truth by row."""
+    return np.stack([p.float_.counts for p in pictures]), np.stack([p.int8.counts for p in pictures])
+
+
 def _mean_iou_drop(pictures: Sequence[PictureParity], draws: Resamples) -> Drop:
-    float_, int8 = (np.stack([p.float_.counts for p in pictures]), np.stack([p.int8.counts for p in pictures]))
+    float_, int8 = _counts(pictures)
 
     def lost(one: Floats, other: Floats) -> Floats:
         there = one.sum(axis=-1) > 0  # in the truth: of other classes, pixels seen by chance would decide
@@ -141,9 +159,10 @@ def _drop(whole: Floats, lost: Floats, groups: int) -> Drop:
     return Drop(points=100 * float(whole), interval=bounds and (100 * bounds[0], 100 * bounds[1]))
 
 
-def _two_classes(counts: Counts) -> Counts:
-    """Take all classes but the first for one."""
-    return np.array([[counts[0, 0], counts[0, 1:].sum()], [counts[1:, 0].sum(), counts[1:, 1:].sum()]])
+def foreground(between: Sequence[Counts]) -> Agreement:
+    """Compare the masks of all classes but the first, taken for one; the rest is as in `agreement`."""
+    two = [[[c[0, 0], c[0, 1:].sum()], [c[1:, 0].sum(), c[1:, 1:].sum()]] for c in between]
+    return agreement([np.array(counts) for counts in two], 1)
 
 
 def agreement(between: Sequence[Counts], focus: int) -> Agreement:

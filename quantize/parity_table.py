@@ -80,11 +80,15 @@ def why_table(receipt: Receipt) -> str:
 
 def _floor(receipt: Receipt) -> str:
     """Say how far float agrees with itself under noise, and whether more than that is asked for; empty if unknown."""
-    floor, gate = receipt.noise_floor, receipt.gate
-    if floor is None:
-        return ""
-    told = f"{receipt.focus} masks of float agree with themselves to {floor.mean:.4f} (p10 {floor.p10:.4f})"
-    asked = [(gate.min_agreement, floor.mean), (gate.min_worst_tenth or 0.0, floor.p10)]
-    beyond = " and ".join(f"{least:g}" for least, kept in asked if kept < least)
-    more = f": to ask for {beyond} is more than float itself keeps" if beyond else ""
-    return f"{told} where pictures change by one grey level at most{more}.\n"
+    gate, floors = receipt.gate, {f"{receipt.focus} masks": receipt.noise_floor}
+    if gate.of_foreground and receipt.foreground_floor != receipt.noise_floor:
+        floors["masks of all classes but the first"] = receipt.foreground_floor
+    told = ""
+    for what, floor in floors.items():
+        if floor is not None:
+            asked = [(gate.min_agreement, floor.mean), (gate.min_worst_tenth or 0.0, floor.p10)]
+            beyond = " and ".join(f"{least:g}" for least, kept in asked if kept < least)
+            more = f": to ask for {beyond} is more than float itself keeps" if beyond else ""
+            told += f"{what} of float agree with themselves to {floor.mean:.4f} (p10 {floor.p10:.4f}) where pictures "
+            told += f"change by one grey level at most{more}.\n"
+    return told

@@ -85,6 +85,7 @@ class Receipt(Figures):
     gate: Gate
     sensitivity: tuple[LayerSensitivity, ...] = ()  # of the float network's layers, in the order of the data's way
     noise_floor: Agreement | None = None  # of float with itself under the least noise; receipts of old have none
+    foreground_floor: Agreement | None = None  # likewise, of the masks of all classes but the first
     accepted_by: str | None = None  # who took the bundle although the gate was not passed
     targets: dict[str, TargetReceipt]  # empty while the bundle is being measured
 

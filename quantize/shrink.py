@@ -34,7 +34,7 @@ class Tried:
 
     candidate: Candidate
     parity: Parity
-    faults: tuple[str, ...]  # what the gate has against it, with a quarter to spare
+    faults: tuple[str, ...]  # what the gate has against it, with half to spare
     spared: tuple[str, ...] = ()  # layers that stay in float
 
     @property
@@ -70,7 +70,10 @@ class Shrinker:
                 break
         tried.sort(key=lambda one: one.rank)
         if tried[0].faults:
-            mixed = _Mixing(self, target, out).fewest()
+            mixing = _Mixing(self, target, out)
+            mixed = mixing.fewest(self.gate.cautious)
+            if mixed is None and self.gate.faults(tried[0].parity):
+                mixed = mixing.fewest(self.gate)
             return ([mixed] if mixed else []) + tried
         if target.proven_in == target.runtime:
             self._prefer_speed(tried, target)
@@ -96,13 +99,13 @@ class Shrinker:
 
 
 class _Mixing:
-    """The search for the fewest layers that have to stay in float for the gate to be passed."""
+    """The search for the fewest layers that have to stay in float for a gate to be passed."""
 
     def __init__(self, shrinker: Shrinker, target: Target, out: Path) -> None:
         self._shrinker, self._target, self._out = shrinker, target, out
-        self._count = 0
+        self._known: dict[frozenset[str], Tried] = {}  # by the layers spared
 
-    def fewest(self) -> Tried | None:
+    def fewest(self, gate: Gate) -> Tried | None:
         """Spare the most sensitive layers, more and more of them; then give back what is not needed, costly ones first.
 
         None where the target spares no layers, or the budget is used up before a form passes.
@@ -114,7 +117,7 @@ class _Mixing:
             one = self._try(order[:count])
             if one is None:
                 return None
-            if one.faults:
+            if gate.faults(one.parity):
                 failing, count = count, 2 * count
             else:
                 passing = one
@@ -125,26 +128,29 @@ class _Mixing:
             one = self._try(order[:middle])
             if one is None:
                 return passing
-            if one.faults:
+            if gate.faults(one.parity):
                 failing = middle
             else:
                 passing = one
-        return self._trimmed(passing)
+        return self._trimmed(passing, gate)
 
-    def _trimmed(self, passing: Tried) -> Tried:
+    def _trimmed(self, passing: Tried, gate: Gate) -> Tried:
         macs = {one.layer: one.macs for one in self._shrinker.sensitivity}
         for layer in sorted(passing.spared, key=lambda name: -macs[name]):
             one = self._try([name for name in passing.spared if name != layer]) if len(passing.spared) > 1 else None
-            if one and not one.faults:
+            if one and not gate.faults(one.parity):
                 passing = one
         return passing
 
     def _try(self, spared: Sequence[str]) -> Tried | None:
-        shrinker = self._shrinker
-        if shrinker.budget.is_used_up:
-            return None
-        self._count += 1
-        folder = self._out / f"mixed-{self._count}"
-        made = self._target.candidates(shrinker.network, folder, frozenset(NETWORK + name for name in spared))
-        candidate = next(made, None)
-        return shrinker.judged(self._target, candidate, spared) if candidate else None
+        shrinker, key = self._shrinker, frozenset(spared)
+        if key not in self._known:
+            if shrinker.budget.is_used_up:
+                return None
+            folder = self._out / f"mixed-{len(self._known) + 1}"
+            made = self._target.candidates(shrinker.network, folder, frozenset(NETWORK + name for name in spared))
+            candidate = next(made, None)
+            if candidate is None:
+                return None
+            self._known[key] = shrinker.judged(self._target, candidate, spared)
+        return self._known[key]

@@ -125,8 +125,9 @@ def quantize(order: Order) -> Receipt:
         bundle = open_bundle(folder)
         measured = compare(bundle, here, samples, order.threads)
         proofs = {name: _proof(bundle, shrinker, one, measured[name], Path(scratch)) for name, one in made.items()}
-        floor = noise_floor(bundle, samples, order.threads)
-        receipt = draft.model_copy(update={"targets": proofs, "sensitivity": sensitivity, "noise_floor": floor})
+        floor, whole = noise_floor(bundle, samples, order.threads)
+        told = {"targets": proofs, "sensitivity": sensitivity, "noise_floor": floor, "foreground_floor": whole}
+        receipt = draft.model_copy(update=told)
         if not receipt.passed:
             receipt = receipt.model_copy(update={"accepted_by": order.accepted_by})
         if receipt.passed or receipt.accepted_by:

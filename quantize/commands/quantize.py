@@ -20,7 +20,7 @@ NEEDS = ("nncf", "onnx", "onnxruntime")
 GATE = {
     "max_drop_points": ("--max-drop", "points any class may lose, of IoU and of objects found"),
     "max_mean_drop_points": ("--max-mean-drop", "points of IoU that the mean over classes may lose"),
-    "min_agreement": ("--min-agreement", "mean IoU of float's and INT8's masks"),
+    "min_agreement": ("--min-agreement", "mean IoU of float's and INT8's masks, and of their foregrounds"),
     "min_worst_tenth": ("--min-worst-tenth", "its tenth percentile over pictures"),
 }
 """What the gate asks for, by its field: option and help."""
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from edge.clock import SystemClock, rfc3339
     from edge.errors import ModelError
-    from quantize.figures import Gate
+    from quantize.figures import PROMISE
     from quantize.fold import load_model
     from quantize.parity_table import why_table
     from quantize.signing import create_key, default_key, public_key_path, read_key
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         output=output,
         key=read_key(key),
         created=rfc3339(SystemClock().wall_s()),
-        gate=Gate(**{field: getattr(args, field) for field in GATE}),
+        gate=PROMISE.model_copy(update={field: getattr(args, field) for field in GATE}),
         release=args.release,
         calibration=args.calibration,
         threads=args.threads,

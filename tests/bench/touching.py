@@ -44,6 +44,7 @@ CLASSES = tuple(
 RECIPE = """name: touching-leaves
 classes: [{name: tray}, {name: leaf}, {name: seam, between: leaf, weight: 4}]
 score_class: leaf
+score: mean
 input: {width: 384, height: 192}
 arch: {name: loupenet}
 train: {epochs: 40, batch: 8, learning_rate: 0.003, precision: bfloat16, seed: 1}

@@ -10,7 +10,7 @@ import pytest
 
 from edge.bundle import open_bundle
 from quantize.evaluate import list_samples
-from quantize.figures import Gate
+from quantize.figures import PROMISE, Gate
 from quantize.noise_floor import noise_floor, noisy
 from quantize.parity_table import why_table
 from quantize.receipt import receipt_of
@@ -35,7 +35,7 @@ def _parts(root: Path, *reds: int) -> Path:
 
 def _floor(bundle: Path, root: Path) -> Agreement:
     samples, _ = list_samples(root, "test")
-    return noise_floor(open_bundle(bundle), samples, threads=1)
+    return noise_floor(open_bundle(bundle), samples, threads=1)[0]
 
 
 def test_no_number_of_a_picture_moves_by_more_than_one() -> None:
@@ -74,8 +74,14 @@ def test_the_receipt_holds_it(toy_bundle: Path, pictures: Path) -> None:
 
 def test_who_asks_for_more_than_float_itself_keeps_is_told(toy_bundle: Path) -> None:
     receipt = receipt_of(open_bundle(toy_bundle))
+    assert receipt.noise_floor
+    assert receipt.noise_floor == receipt.foreground_floor  # there are two classes
     strict = receipt.model_copy(update={"gate": Gate(min_agreement=1.5, min_worst_tenth=1.25)})
     assert "to ask for 1.5 and 1.25 is more than float itself keeps" in why_table(strict)
     assert "where pictures change by one grey level at most." in why_table(receipt)
-    of_old = receipt.model_copy(update={"noise_floor": None})
+    apart = receipt.model_copy(
+        update={"gate": PROMISE, "foreground_floor": receipt.noise_floor.model_copy(update={"mean": 0.5})}
+    )
+    assert "to ask for 0.97 is more than float itself keeps" in why_table(apart)
+    of_old = receipt.model_copy(update={"noise_floor": None, "foreground_floor": None})
     assert "grey level" not in why_table(of_old)

@@ -125,6 +125,14 @@ def test_layers_that_turn_out_not_to_be_needed_are_rounded_again() -> None:
     assert tried[0].spared == ("b", "d")
 
 
+def test_where_no_form_has_half_to_spare_the_fewest_layers_stay_in_float_that_let_the_gate_pass_at_all() -> None:
+    target = ScriptedTarget()
+    tried = shrink(target, lambda name: 92 if {"b", "d"} <= set(name) else 50)
+    assert tried[0].spared == ("b", "d")
+    assert len(target.asked) == len(set(target.asked))  # each form is made once
+    assert shrink(ScriptedTarget(), lambda _: 92)[0].spared == ()
+
+
 def test_a_chip_that_knows_integers_only_keeps_its_best_form_and_says_what_is_wrong() -> None:
     tried = shrink(ScriptedTarget(mixes=False), lambda name: 60 if name == "+" else 50)
     assert [one.candidate.recipe for one in tried] == ["plain", "worse"]
