@@ -97,10 +97,6 @@ class LayerSensitivity(Figures):
     snr_db: float  # power of the logits over that of their error
 
 
-_LESS = 0.5
-"""Of what a gate allows, while forms are chosen: tens of forms are tried on tens of pictures, and some pass by luck."""
-
-
 class Gate(Figures):
     """What INT8 may lose. Receipts of old ask for nothing of what may be none."""
 
@@ -141,14 +137,13 @@ class Gate(Figures):
                 found.append(f"the worst tenth of {what} agrees to {agree.p10:.3f}, at least {least:g} is asked for")
         return tuple(found)
 
-    @property
-    def cautious(self) -> Gate:
-        """Ask for half the loss and disagreement: what was chosen by some pictures does worse on others."""
+    def times(self, share: float) -> Gate:
+        """Allow only a share of the loss and of the disagreement."""
         return Gate(
-            max_drop_points=_LESS * self.max_drop_points,
-            max_mean_drop_points=None if self.max_mean_drop_points is None else _LESS * self.max_mean_drop_points,
-            min_agreement=_nearer_to_all(self.min_agreement),
-            min_worst_tenth=None if self.min_worst_tenth is None else _nearer_to_all(self.min_worst_tenth),
+            max_drop_points=share * self.max_drop_points,
+            max_mean_drop_points=None if self.max_mean_drop_points is None else share * self.max_mean_drop_points,
+            min_agreement=_nearer_to_all(self.min_agreement, share),
+            min_worst_tenth=None if self.min_worst_tenth is None else _nearer_to_all(self.min_worst_tenth, share),
             of_foreground=self.of_foreground,
         )
 
@@ -166,9 +161,9 @@ class Gate(Figures):
         return ", ".join(asked)
 
 
-def _nearer_to_all(least: float) -> float:
+def _nearer_to_all(least: float, share: float) -> float:
     """Ask for more where something is asked for."""
-    return 1 - _LESS * (1 - least) if least else 0.0
+    return 1 - share * (1 - least) if least else 0.0
 
 
 PROMISE = Gate(max_mean_drop_points=0.2, min_agreement=0.97, min_worst_tenth=0.85, of_foreground=True)

@@ -158,15 +158,15 @@ def test_the_foreground_can_fail_the_gate_by_itself() -> None:
         "the worst tenth of masks of all classes but the first",
     ]
     assert strict.text.endswith("of the foreground likewise")
-    assert strict.cautious.of_foreground
+    assert strict.times(0.5).of_foreground
 
 
-def test_what_is_chosen_has_half_to_spare() -> None:
-    asked = Gate(min_agreement=0.96, max_mean_drop_points=0.2).cautious
+def test_half_of_what_a_gate_allows() -> None:
+    asked = Gate(min_agreement=0.96, max_mean_drop_points=0.2).times(0.5)
     assert (asked.max_drop_points, asked.max_mean_drop_points) == pytest.approx((0.25, 0.1))
     assert asked.min_agreement == pytest.approx(0.98)
     assert asked.min_worst_tenth is None
-    assert Gate(min_agreement=0).cautious.min_agreement == 0
+    assert Gate(min_agreement=0).times(0.5).min_agreement == 0
 
 
 def test_the_foreground_is_all_classes_but_the_first_as_one() -> None:
