@@ -65,7 +65,8 @@ class TargetReceipt(Figures):
         """How fast it is, or that nobody knows."""
         if self.latency is None:
             return f"measured in {self.measured.runtime}, not on the chip: its speed is not known"
-        return f"{self.latency.ratio:.2f} of float's time in {self.latency.runtime}"
+        slower = ", no gain over float" if self.latency.ratio >= 1 else ""
+        return f"{self.latency.ratio:.2f} of float's time in {self.latency.runtime}{slower}"
 
 
 class Receipt(Figures):

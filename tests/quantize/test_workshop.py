@@ -72,6 +72,8 @@ def test_the_receipt_is_the_proof(toy_bundle: Path) -> None:
     assert proof.recipe == next(iter(proof.tried))
     assert proof.latency is not None
     assert proof.latency.ratio > 0
+    slow = proof.model_copy(update={"latency": proof.latency.model_copy(update={"ratio": 1.2})})
+    assert slow.speed == "1.20 of float's time in openvino, no gain over float"
     assert (proof.runtime, proof.measured.runtime) == ("openvino", "openvino")
     elsewhere = receipt.targets["jetson"]
     assert elsewhere.passed
