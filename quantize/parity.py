@@ -117,9 +117,8 @@ def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: in
 def _iou_drop(pictures: Sequence[PictureParity], draws: Resamples, names: Sequence[str]) -> dict[str, Drop]:
     float_, int8 = _counts(pictures)
     there = float_.sum(axis=2) > 0  # in the truth, (pictures, classes)
-    whole, lost = (
-        iou(a) - iou(b) for a, b in ((float_.sum(axis=0), int8.sum(axis=0)), map(draws.sums, (float_, int8)))
-    )
+    whole = iou(float_.sum(axis=0)) - iou(int8.sum(axis=0))
+    lost = iou(draws.sums(float_)) - iou(draws.sums(int8))
     return {
         names[place]: _drop(whole[place], lost[:, place], draws.groups_with(there[:, place]))
         for place in np.flatnonzero(there.any(axis=0)).tolist()
