@@ -21,8 +21,10 @@ from quantize.figures import Agreement, Drop, Parity
 from quantize.score import PictureScore, focus_iou, quality, score_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from edge.bundle import Bundle
     from edge.manifest import TargetInfo
@@ -119,10 +121,7 @@ def _iou_drop(pictures: Sequence[PictureParity], draws: Resamples, names: Sequen
     there = float_.sum(axis=2) > 0  # in the truth, (pictures, classes)
     whole = iou(float_.sum(axis=0)) - iou(int8.sum(axis=0))
     lost = iou(draws.sums(float_)) - iou(draws.sums(int8))
-    return {
-        names[place]: _drop(whole[place], lost[:, place], draws.groups_with(there[:, place]))
-        for place in np.flatnonzero(there.any(axis=0)).tolist()
-    }
+    return {names[place]: _drop(whole[place], lost[:, place], groups) for place, groups in _groups(draws, there)}
 
 
 def _counts(pictures: Sequence[PictureParity]) -> tuple[Counts, Counts]:
@@ -146,10 +145,13 @@ def _recall_drop(pictures: Sequence[PictureParity], draws: Resamples, names: Seq
     there = float_[:, :, (FOUND, MISSED)].sum(axis=(2, 3)) > 0  # (pictures, classes)
     lost = found_share(draws.sums(float_)) - found_share(draws.sums(int8))
     whole = found_share(float_.sum(axis=0)) - found_share(int8.sum(axis=0))
-    return {
-        names[place]: _drop(whole[place], lost[:, place], draws.groups_with(there[:, place]))
-        for place in np.flatnonzero(there.any(axis=0)).tolist()
-    }
+    return {names[place]: _drop(whole[place], lost[:, place], groups) for place, groups in _groups(draws, there)}
+
+
+def _groups(draws: Resamples, there: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Give the classes that any picture has, by `there` (pictures, classes), and how many groups have each."""
+    for place in np.flatnonzero(there.any(axis=0)).tolist():
+        yield place, draws.groups_with(there[:, place])
 
 
 def _drop(whole: Floats, lost: Floats, groups: int) -> Drop:
