@@ -311,7 +311,13 @@ class Daemon:
     def _make_sink(self, config: MqttConfig) -> MqttSink:
         own, path, clock = self._config, self._outbox_path, self._clock
         return MqttSink(
-            config, device=own.device, cameras=[*own.cameras], recipes=[*own.recipes], outbox_path=path, clock=clock
+            config,
+            device=own.device,
+            cameras=[*own.cameras],
+            recipes=[*own.recipes],
+            outbox_path=path,
+            newest=self._outbox.newest,
+            clock=clock,
         )
 
     def _make_couriers(self) -> dict[str, Courier]:

@@ -150,7 +150,9 @@ class Core:
             return
         with (
             Outbox(path, clock) as outbox,
-            MqttSink(mqtt, device="bench", cameras=[_CAMERA], outbox_path=path, clock=clock) as self.sink,
+            MqttSink(
+                mqtt, device="bench", cameras=[_CAMERA], outbox_path=path, newest=outbox.newest, clock=clock
+            ) as self.sink,
         ):
             self._handled.release()
             self._serve(self._ours, outbox)

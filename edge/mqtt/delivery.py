@@ -9,7 +9,7 @@ from edge.mqtt.link import WINDOW, Backoff
 
 if TYPE_CHECKING:
     from edge.clock import Clock
-    from edge.outbox.outbox import OutboxDrain, Stored
+    from edge.outbox.outbox import Newest, OutboxDrain, Stored
 
 MOST_REFUSED = 20
 """With so many alerts refused, no further one is tried until the broker takes one of them."""
@@ -37,14 +37,18 @@ class Delivery:
     rule for one camera nor one odd message holds up the rest. Methods that touch the outbox raise OutboxError.
     """
 
-    def __init__(self, outbox: OutboxDrain, clock: Clock, backoff: Backoff = _REFUSED_BACKOFF) -> None:
+    def __init__(
+        self, outbox: OutboxDrain, clock: Clock, backoff: Backoff = _REFUSED_BACKOFF, newest: Newest | None = None
+    ) -> None:
         self.published = 0  # alerts that the broker took
         self.refusals = 0  # answers that were no
         self._outbox = outbox
         self._clock = clock
         self._backoff = backoff
+        self._newest = newest
         self._newest_old = 0  # the last number of the backlog's lane
         self._cursors = [0, 0]  # of both lanes: sent up to here
+        self._front = -1  # the greatest number ever sent here: nobody can have what is above
         self._more = True  # perhaps: the last `take` gave all it was asked for
         self._paced_s = 0.0  # when the next of the backlog is due
         self._in_flight: dict[int, float] = {}  # seq: sent at, monotonic
@@ -125,12 +129,16 @@ class Delivery:
         above = self._cursors[lane]
         skip = {seq for seq in (*self._in_flight, *self._acked, *self._retry_at) if seq > above}
         upto = self._newest_old if lane == 0 else 1 << 62
-        rows = [row for row in self._outbox.pending(room + len(skip), above, upto) if row.seq not in skip]
+        fresh = self._newest.after(above) if self._newest and lane == 1 and above == self._front else None
+        if fresh is None:
+            fresh = self._outbox.pending(room + len(skip), above, upto)
+        rows = [row for row in fresh if row.seq not in skip]
         if len(self._attempts) >= MOST_REFUSED:
             rows = [row for row in rows if row.seq in self._attempts]
         rows = rows[:room]
         if rows:
             self._cursors[lane] = rows[-1].seq
+            self._front = max(self._front, rows[-1].seq)
         return rows
 
     def _due(self, now: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import random
 import select
 import socket
@@ -60,26 +61,26 @@ class Bell:
     """Wakes a thread that waits in `Link.pump`; `ring` may be called from any thread and never blocks."""
 
     def __init__(self) -> None:
-        self._ear, self._hand = socket.socketpair(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._counter = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def ring(self) -> None:
         """Wake the thread that waits."""
-        with contextlib.suppress(OSError):  # full: it rings already; closed: nobody waits
-            self._hand.send(b"!")
+        with contextlib.suppress(OSError):  # closed: nobody waits
+            os.eventfd_write(self._counter, 1)
 
     def silence(self) -> None:
         """Forget the rings so far."""
         with contextlib.suppress(BlockingIOError):
-            self._ear.recv(4096)
+            os.eventfd_read(self._counter)
 
     def fileno(self) -> int:
         """Let a selector wait for it."""
-        return self._ear.fileno()
+        return self._counter
 
     def close(self) -> None:
-        """Free both ends."""
-        self._ear.close()
-        self._hand.close()
+        """Free it."""
+        counter, self._counter = self._counter, -1
+        os.close(counter)
 
 
 class Link:

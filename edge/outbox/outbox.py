@@ -29,6 +29,7 @@ KEEP_BYTES = 1 << 30
 GAPS = 16
 """So many of the newest gaps are told."""
 
+_NEWEST = 32  # more than are ever on their way
 _PRUNE_LOOK = 5000  # oldest rows looked at in one prune, so that it stays a short transaction
 _EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
 _COLUMNS = f"coalesce(?, ({_EPOCH})), seq, camera, alert_id, type, committed_at, payload"
@@ -55,6 +56,29 @@ class Stored(NamedTuple):
         """Give the message as plain values."""
         fields: dict[str, Any] = json.loads(self.message)
         return fields
+
+
+class Newest:
+    """The alerts committed last, in memory: whoever delivers them at once need not read them back from the file.
+
+    The core's thread writes, any thread reads.
+    """
+
+    def __init__(self) -> None:
+        self._rows: tuple[Stored, ...] = ()
+
+    def after(self, seq: int) -> Sequence[Stored] | None:
+        """Give all above a number, oldest first; None where the file must be asked."""
+        rows = self._rows
+        return [row for row in rows if row.seq > seq] if rows and rows[0].seq <= seq + 1 else None
+
+    def add(self, rows: Iterable[Stored]) -> None:
+        """Note what was committed."""
+        self._rows = (*self._rows, *rows)[-_NEWEST:]
+
+    def clear(self) -> None:
+        """Forget them: the file holds others."""
+        self._rows = ()
 
 
 class OutboxReader:
@@ -245,6 +269,7 @@ class Outbox(OutboxDrain):
     _synchronous = "FULL"
 
     def __init__(self, path: Path, clock: Clock) -> None:
+        self.newest = Newest()
         self._clock = clock
         self._high_water = HighWater(path.with_name(f"{path.name}-high-water"))
         with Translated(path):
@@ -273,11 +298,12 @@ class Outbox(OutboxDrain):
         with self._translated:
             self._high_water.reserve(self._epoch, self._last + len(payloads))
         with self._transaction as db:
-            seqs = [_insert(db, payload, now) for payload in payloads]
-        if seqs:
-            self._last = seqs[-1]
+            rows = [_insert(db, self._epoch, payload, now) for payload in payloads]
+        if rows:
+            self._last = rows[-1].seq
             self._high_water.use(self._epoch, self._last)
-        return seqs
+            self.newest.add(rows)
+        return [row.seq for row in rows]
 
     def prune(
         self, keep_s: float, keep_rows: int = KEEP_ROWS, keep_bytes: int = KEEP_BYTES, taken: int | None = None
@@ -312,7 +338,8 @@ class Outbox(OutboxDrain):
             self._high_water.reserve(self._epoch, self._last + len(summaries))
         with self._transaction as db:
             _declare(db, [row.seq for row in rows], "folded", now)
-            self._last = [_insert(db, summary, now) for summary in summaries][-1]
+            self._last = [_insert(db, self._epoch, summary, now).seq for summary in summaries][-1]
+        self.newest.clear()
         self._high_water.use(self._epoch, self._last)
         return len(rows)
 
@@ -342,7 +369,7 @@ def _declare(db: sqlite3.Connection, seqs: Sequence[int], reason: str, now: floa
     db.execute("DELETE FROM gaps WHERE first NOT IN (SELECT first FROM gaps ORDER BY first DESC LIMIT 1000)")
 
 
-def _insert(db: sqlite3.Connection, payload: Mapping[str, Any], now: float) -> int:
+def _insert(db: sqlite3.Connection, epoch: str, payload: Mapping[str, Any], now: float) -> Stored:
     camera, alert_id, kind = (str(payload[key]) for key in ("camera", "alert_id", "type"))
     text = dumps(payload, without=("epoch", "seq"), allow_nan=False)
     cursor = db.execute(
@@ -354,4 +381,4 @@ def _insert(db: sqlite3.Connection, payload: Mapping[str, Any], now: float) -> i
         db.execute("DELETE FROM open_lives WHERE alert_id = ?", (alert_id,))
     else:
         db.execute("INSERT OR REPLACE INTO open_lives VALUES (?, ?, ?)", (alert_id, camera, seq))
-    return seq
+    return Stored(epoch, seq, camera, alert_id, kind, now, text)

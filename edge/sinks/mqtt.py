@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge.config import MqttConfig
     from edge.mqtt.broker import Received
     from edge.mqtt.command import Order
-    from edge.outbox.outbox import Stored
+    from edge.outbox.outbox import Newest, Stored
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,8 @@ class MqttSink:
 
     One thread of its own, `mqtt`, started on entering and joined on leaving, owns the connection and its own
     connection to the outbox (`OutboxDrain`): the core commits, this thread reads, acknowledges and replays, in
-    short transactions that wait for each other at most some seconds. All public methods only leave a note for that
+    short transactions that wait for each other at most some seconds. With `newest`, what the core has just committed
+    is not read back. All public methods only leave a note for that
     thread: they never block and may be called from any thread.
     """
 
@@ -65,10 +66,11 @@ class MqttSink:
         clock: Clock,
         backoff: Backoff = _BACKOFF,
         recipes: Sequence[str] = (),
+        newest: Newest | None = None,
     ) -> None:
         self._config = config
         self._cameras, self._recipes = tuple(cameras), tuple(recipes)
-        self._outbox_path = outbox_path
+        self._outbox_path, self._newest = outbox_path, newest
         self._clock = clock
         self._backoff = backoff
         self._topics = Topics(prefix=config.prefix, device=device)
@@ -201,7 +203,7 @@ class MqttSink:
             connect(broker, client_id=client_id, clock=self._clock, session_s=SESSION_S, will=will) as link,
             desk.open(),
         ):
-            delivery = Delivery(outbox, self._clock)
+            delivery = Delivery(outbox, self._clock, newest=self._newest)
             published, refused = self._status["published"], self._status["refused"]
             try:
                 self._serve(link, bell, outbox, delivery, desk, (published, refused))

@@ -36,7 +36,8 @@ path, clock = folder / "outbox.sqlite", SystemClock()
 told = {"camera": "belt", "alert_id": "a", "type": "end", "blob": "x" * 550}
 commits, done = [], []
 with Outbox(path, clock) as outbox, MqttSink(
-    MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, clock=clock) as sink:
+    MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, newest=outbox.newest, clock=clock
+) as sink:
     while not sink.status()["connected"]: time.sleep(0.01)
     sys.stdin.readline()
     began, cpu = time.monotonic(), time.process_time()

@@ -58,6 +58,7 @@ def kill(kills: int, folder: Path, seed: int = 7) -> Figures:
                     device="line3",
                     cameras=["belt"],
                     outbox_path=path,
+                    newest=outbox.newest,
                     clock=clock,
                     backoff=QUICK,
                 ) as sink,

@@ -61,7 +61,8 @@ def live(seed, ledger):
     path, clock = folder / "outbox.sqlite", SystemClock()
     quick = Backoff(first_s=0.02, most_s=0.1)
     with edge.outbox.outbox.Outbox(path, clock) as outbox, edge.sinks.mqtt.MqttSink(
-        MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, clock=clock, backoff=quick) as sink:
+        MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, newest=outbox.newest, clock=clock,
+        backoff=quick) as sink:
         while True:
             blob = "x" * 300
             alerts = [{"camera": "belt", "alert_id": "a", "type": "end", "blob": blob}] * chance.randint(1, 5)

@@ -34,7 +34,7 @@ path, clock = folder / "outbox.sqlite", SystemClock()
 def alert(n):
     return {"camera": "belt", "alert_id": f"a{n}", "type": "end", "at": time.monotonic(), "blob": "x" * 400}
 with Outbox(path, clock) as outbox, MqttSink(
-    MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, clock=clock,
+    MqttConfig(port=port), device="line3", cameras=["belt"], outbox_path=path, newest=outbox.newest, clock=clock,
     backoff=Backoff(first_s=1.0, most_s=2.0)) as sink:
     for first in range(0, count, 500):
         outbox.commit([alert(n) for n in range(first, min(first + 500, count))])
