@@ -104,40 +104,36 @@ def summarise(pictures: Sequence[PictureParity], names: Sequence[str], focus: in
     float_ = quality([p.float_ for p in pictures], groups, names, focus)
     int8 = quality([p.int8 for p in pictures], groups, names, focus)
     draws, between = Resamples(groups), [p.between for p in pictures]
+    iou_drop, mean_iou_drop = _iou_drop(pictures, draws, names)
     return Parity(
         float_=float_,
         int8=int8,
         drop_points={n: 100 * ((float_.iou[n] or 0.0) - (int8.iou[n] or 0.0)) for n in names},
-        iou_drop=_iou_drop(pictures, draws, names),
-        mean_iou_drop=_mean_iou_drop(pictures, draws),
+        iou_drop=iou_drop,
+        mean_iou_drop=mean_iou_drop,
         recall_drop=_recall_drop(pictures, draws, names),
         agreement=agreement(between, focus),
         foreground=foreground(between),
     )
 
 
-def _iou_drop(pictures: Sequence[PictureParity], draws: Resamples, names: Sequence[str]) -> dict[str, Drop]:
-    float_, int8 = _counts(pictures)
+def _iou_drop(
+    pictures: Sequence[PictureParity], draws: Resamples, names: Sequence[str]
+) -> tuple[dict[str, Drop], Drop]:
+    """Give the drop of each class that the truth has, and of their mean."""
+    float_, int8 = np.stack([p.float_.counts for p in pictures]), np.stack([p.int8.counts for p in pictures])
     there = float_.sum(axis=2) > 0  # in the truth, (pictures, classes)
-    whole = iou(float_.sum(axis=0)) - iou(int8.sum(axis=0))
-    lost = iou(draws.sums(float_)) - iou(draws.sums(int8))
-    return {names[place]: _drop(whole[place], lost[:, place], groups) for place, groups in _groups(draws, there)}
+    whole, whole_mean = _iou_lost(float_.sum(axis=0), int8.sum(axis=0))
+    lost, lost_mean = _iou_lost(draws.sums(float_), draws.sums(int8))
+    by_class = {names[place]: _drop(whole[place], lost[:, place], groups) for place, groups in _groups(draws, there)}
+    return by_class, _drop(whole_mean, lost_mean, draws.groups_with(there.any(axis=1)))
 
 
-def _counts(pictures: Sequence[PictureParity]) -> tuple[Counts, Counts]:
-    """Stack what float and what INT8 counted, both (pictures, classes, classes) with the truth by row."""
-    return np.stack([p.float_.counts for p in pictures]), np.stack([p.int8.counts for p in pictures])
-
-
-def _mean_iou_drop(pictures: Sequence[PictureParity], draws: Resamples) -> Drop:
-    float_, int8 = _counts(pictures)
-
-    def lost(one: Floats, other: Floats) -> Floats:
-        there = one.sum(axis=-1) > 0  # in the truth: of other classes, pixels seen by chance would decide
-        return mean_of_classes(np.where(there, iou(one) - iou(other), np.nan))
-
-    whole = lost(float_.sum(axis=0), int8.sum(axis=0))
-    return _drop(whole, lost(draws.sums(float_), draws.sums(int8)), draws.groups_with(np.ones(len(pictures), np.bool_)))
+def _iou_lost(float_: Floats, int8: Floats) -> tuple[Floats, Floats]:
+    """Give what each class loses (..., classes) and the mean (...) over those in the truth, which stands by row."""
+    lost = iou(float_) - iou(int8)
+    there = float_.sum(axis=-1) > 0  # of other classes, pixels seen by chance would decide
+    return lost, mean_of_classes(np.where(there, lost, np.nan))
 
 
 def _recall_drop(pictures: Sequence[PictureParity], draws: Resamples, names: Sequence[str]) -> dict[str, Drop]:
