@@ -29,7 +29,7 @@ KEEP_BYTES = 1 << 30
 GAPS = 16
 """So many of the newest gaps are told."""
 
-_NEWEST = 32  # more than are ever on their way
+_NEWEST = 20  # as many as are ever on their way
 _PRUNE_LOOK = 5000  # oldest rows looked at in one prune, so that it stays a short transaction
 _EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
 _COLUMNS = f"coalesce(?, ({_EPOCH})), seq, camera, alert_id, type, committed_at, payload"
