@@ -74,8 +74,8 @@ def why_table(receipt: Receipt) -> str:
     return (
         f"{table(('target', 'what was tried', 'masks agree on validation'), tried)}\n\n"
         f"{table(('most sensitive layers', 'operator', 'mask lost', 'logits over error'), layers)}\n\n"
-        f"{_floor(receipt)}Training on under the rounding of INT8 may mend it: --retrain CHECKPOINT."
-    )
+        f"{_floor(receipt)}"
+    ).rstrip()
 
 
 def _floor(receipt: Receipt) -> str:

@@ -101,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
     faults = [f"{target}: {fault}" for target, proof in receipt.targets.items() for fault in proof.faults]
     if faults:
         print(why_table(receipt), file=sys.stderr)
+        if not args.retrain:
+            print("Training on under the rounding of INT8 may mend it: --retrain CHECKPOINT.", file=sys.stderr)
         outcome = f"accepted by {receipt.accepted_by}" if receipt.accepted_by else "no bundle written"
         print(f"edgeloupe: gate not passed, {outcome}: {'; '.join(faults)}", file=sys.stderr)
     if faults and not receipt.accepted_by:
