@@ -70,22 +70,19 @@ def _geometry(view: Box, size: tuple[int, int], spec: AugmentSpec, rng: Generato
 
 
 def _light(picture: U8, spec: AugmentSpec, rng: Generator) -> U8:
-    """Change light, colours and sharpness; what a grey camera took stays grey, its noise too."""
-    grey = bool((picture == picture[:, :, :1]).all())
     if rng.random() < 0.5 and (spec.hue_deg or spec.saturation):
         hsv = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV).astype(np.int16)
         hsv[:, :, 0] = (hsv[:, :, 0] + round(rng.uniform(-spec.hue_deg, spec.hue_deg) / 2)) % 180
         hsv[:, :, 1] = np.clip(hsv[:, :, 1] * (1 + rng.uniform(-spec.saturation, spec.saturation)), 0, 255)
         picture = np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2BGR), np.uint8)
-    picture = cv2.LUT(picture, _tone_curves(spec, rng, 0.0 if grey else spec.colour_cast)).astype(np.uint8)
+    picture = cv2.LUT(picture, _tone_curves(spec, rng)).astype(np.uint8)
     if spec.blur_px and rng.random() < 0.2:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.2, spec.blur_px)), np.uint8)
     if spec.motion_px and rng.random() < 0.2:
         streak = _streak(rng.uniform(0, spec.motion_px), rng.uniform(0, math.pi))
         picture = np.asarray(cv2.filter2D(picture, -1, streak, borderType=cv2.BORDER_REPLICATE), np.uint8)
     if spec.noise and rng.random() < 0.3:
-        shape = (*picture.shape[:2], 1 if grey else 3)
-        noise = rng.standard_normal(shape, np.float32) * rng.uniform(0, spec.noise)
+        noise = rng.standard_normal(picture.shape, np.float32) * rng.uniform(0, spec.noise)
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
     if rng.random() < spec.jpeg:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])
@@ -104,12 +101,12 @@ def _streak(length_px: float, angle_rad: float) -> NDArray[np.float32]:
     return kernel
 
 
-def _tone_curves(spec: AugmentSpec, rng: Generator, colour_cast: float) -> NDArray[np.uint8]:
+def _tone_curves(spec: AugmentSpec, rng: Generator) -> NDArray[np.uint8]:
     """Draw one (1, 256, 3) lookup for gamma, contrast, brightness and a cast of colour."""
     x = np.linspace(0, 1, 256)[:, None]
     curve = x ** math.exp(rng.uniform(-spec.gamma, spec.gamma))
     curve = (curve - 0.5) * (1 + rng.uniform(-spec.contrast, spec.contrast)) + 0.5
     curve = curve + rng.uniform(-spec.brightness, spec.brightness)
-    curve = curve * (1 + rng.uniform(-colour_cast, colour_cast, 3))
+    curve = curve * (1 + rng.uniform(-spec.colour_cast, spec.colour_cast, 3))
     table: NDArray[np.uint8] = np.clip(curve * 255, 0, 255).astype(np.uint8)[None]
     return table

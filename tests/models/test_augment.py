@@ -58,17 +58,6 @@ def test_light_changes_the_picture_and_never_the_truth() -> None:
         assert not np.array_equal(calm.picture, lit.picture)
 
 
-def test_what_a_grey_camera_took_stays_grey() -> None:
-    coloured = example()
-    grey = coloured._replace(picture=np.repeat(coloured.picture[:, :, 1:2], 3, axis=2))
-    loud = AugmentSpec(noise=20.0, jpeg=1.0, colour_cast=0.3, hue_deg=90.0)
-    for seed in range(20):
-        lit = augment(grey, (64, 32), loud, np.random.default_rng(seed)).picture
-        assert (lit == lit[:, :, :1]).all()
-        lit = augment(coloured, (64, 32), loud, np.random.default_rng(seed)).picture
-        assert not (lit == lit[:, :, :1]).all()
-
-
 def test_a_view_fills_the_result() -> None:
     cut = augment(example(), (60, 40), STILL, np.random.default_rng(0), Box(30, 20, 30, 20))
     squeezed = (cut.classes == 1).mean()  # the aspect still changes by up to a tenth
