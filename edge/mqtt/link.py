@@ -78,9 +78,10 @@ class Bell:
         return self._counter
 
     def close(self) -> None:
-        """Free it."""
+        """Free it; nothing happens when that was done."""
         counter, self._counter = self._counter, -1
-        os.close(counter)
+        if counter >= 0:
+            os.close(counter)
 
 
 class Link:

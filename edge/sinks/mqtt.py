@@ -52,8 +52,8 @@ class MqttSink:
     One thread of its own, `mqtt`, started on entering and joined on leaving, owns the connection and its own
     connection to the outbox (`OutboxDrain`): the core commits, this thread reads, acknowledges and replays, in
     short transactions that wait for each other at most some seconds. With `newest`, what the core has just committed
-    is not read back. All public methods only leave a note for that
-    thread: they never block and may be called from any thread.
+    is not read back. All public methods only leave a note for that thread: they never block and may be called from
+    any thread.
     """
 
     def __init__(

@@ -63,7 +63,6 @@ def run(args: argparse.Namespace) -> int:
     from edge.errors import ModelError
     from quantize.figures import PROMISE
     from quantize.fold import load_model
-    from quantize.parity_table import why_table
     from quantize.signing import create_key, default_key, public_key_path, read_key
     from quantize.workshop import Order, quantize
 
@@ -98,15 +97,10 @@ def run(args: argparse.Namespace) -> int:
         print(receipt.model_dump_json(indent=1))
     else:
         _print_proofs(receipt)
-    faults = [f"{target}: {fault}" for target, proof in receipt.targets.items() for fault in proof.faults]
-    if faults:
-        print(why_table(receipt), file=sys.stderr)
-        if not args.retrain:
-            print("Training on under the rounding of INT8 may mend it: --retrain CHECKPOINT.", file=sys.stderr)
-        outcome = f"accepted by {receipt.accepted_by}" if receipt.accepted_by else "no bundle written"
-        print(f"edgeloupe: gate not passed, {outcome}: {'; '.join(faults)}", file=sys.stderr)
-    if faults and not receipt.accepted_by:
-        return 1
+    if not receipt.passed:
+        _print_faults(receipt, retrained=args.retrain is not None)
+        if not receipt.accepted_by:
+            return 1
     if not args.json:
         print(f"{output}: release {args.release}, {output.stat().st_size / 1e6:.1f} MB")
     return 0
@@ -118,6 +112,17 @@ def _print_proofs(receipt: Receipt) -> None:
     for target, proof in receipt.targets.items():
         print(f"{target}: {proof.recipe}; {proof.speed}")
         print(f"{parity_table(proof.parity, receipt.focus)}\n")
+
+
+def _print_faults(receipt: Receipt, *, retrained: bool) -> None:
+    from quantize.parity_table import why_table
+
+    print(why_table(receipt), file=sys.stderr)
+    if not retrained:
+        print("Training on under the rounding of INT8 may mend it: --retrain CHECKPOINT.", file=sys.stderr)
+    outcome = f"accepted by {receipt.accepted_by}" if receipt.accepted_by else "no bundle written"
+    faults = [f"{target}: {fault}" for target, proof in receipt.targets.items() for fault in proof.faults]
+    print(f"edgeloupe: gate not passed, {outcome}: {'; '.join(faults)}", file=sys.stderr)
 
 
 def _retried(order: Order, card: ModelCard, receipt: Receipt, checkpoint: Path, epochs: int) -> Receipt:

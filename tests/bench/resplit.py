@@ -9,23 +9,27 @@ gets the lists, and links to the pictures.
 
 from __future__ import annotations
 
-import csv
 import random
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.table import table
+from models.split_lists import lists, rows, write_lists
+
+if TYPE_CHECKING:
+    from models.sample import Split
 
 SEED = 20
-SHARES = {"test": 0.22, "val": 0.2}
+SHARES: dict[Split, float] = {"test": 0.22, "val": 0.2}
 """Of the groups of each class; one at least."""
 GOOD = "free"
 
 Row = dict[str, str]
 
 
-def deal(train: list[Row], seen: list[Row]) -> dict[str, list[Row]]:
+def deal(train: list[Row], seen: list[Row]) -> dict[Split, list[Row]]:
     """Deal the groups of `train` anew, and add `seen` to what is left of it."""
     chance, groups = random.Random(SEED), defaultdict[str, list[Row]](list)
     for row in train:
@@ -33,7 +37,7 @@ def deal(train: list[Row], seen: list[Row]) -> dict[str, list[Row]]:
     by_class = defaultdict[str, list[str]](list)
     for name in sorted(groups):
         by_class[next((row["cls"] for row in groups[name] if row["cls"] != GOOD), GOOD)].append(name)
-    dealt: dict[str, list[Row]] = {"test": [], "val": [], "train": [*seen]}
+    dealt: dict[Split, list[Row]] = {"test": [], "val": [], "train": [*seen]}
     for _, names in sorted(by_class.items()):
         chance.shuffle(names)
         left = iter(names)
@@ -42,28 +46,23 @@ def deal(train: list[Row], seen: list[Row]) -> dict[str, list[Row]]:
                 dealt[split] += groups[next(left)]
         for name in left:
             dealt["train"] += groups[name]
-    return dealt
+    return {split: [{**row, "split": split} for row in members] for split, members in dealt.items()}
 
 
 def main() -> None:
     source, out = (Path(arg).resolve() for arg in sys.argv[1:])
-    old = {}
-    for split in ("train", "val", "test"):
-        with (source / f"{split}.csv").open(newline="") as file:
-            old[split] = list(csv.DictReader(file))
+    train, val, test = (rows(source, path)[1] for path in lists(source))
+    dealt = deal(train, val + test)
     out.mkdir(parents=True)
     for folder in source.iterdir():
         if folder.is_dir():
             (out / folder.name).symlink_to(folder)
-    rows = []
-    for split, dealt in deal(old["train"], old["val"] + old["test"]).items():
-        with (out / f"{split}.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, dealt[0])
-            writer.writeheader()
-            writer.writerows({**row, "split": split} for row in dealt)
-        kinds = Counter(row["cls"] for row in dealt)
-        rows.append((split, str(len(dealt)), ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))))
-    print(table(["split", "pictures", "of them"], rows))
+    write_lists(out, dealt)
+    told = []
+    for split, members in dealt.items():
+        kinds = Counter(row["cls"] for row in members)
+        told.append((split, str(len(members)), ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))))
+    print(table(["split", "pictures", "of them"], told))
 
 
 if __name__ == "__main__":
