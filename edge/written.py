@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,14 +33,18 @@ class Written(Mapping[str, Any]):
         return Written({**self.fields, **changes}, self.regions)
 
 
-def dumps(value: Mapping[str, Any], *, without: Collection[str] = (), **options: Any) -> str:
-    """Write a mapping as JSON without spaces, leaving out some fields; further `options` are those of `json.dumps`."""
-    known = value.fields if isinstance(value, Written) else value
-    told = {name: field for name, field in known.items() if name not in without}
-    text = _encoder(**options).encode(told)
-    return f'{text[:-1]},"regions":{value.regions}}}' if isinstance(value, Written) else text
-
-
-@cache
-def _encoder(**options: Any) -> json.JSONEncoder:
+def compact(**options: Any) -> json.JSONEncoder:
+    """Make an encoder that writes no spaces; `options` are those of `json.JSONEncoder`."""
     return json.JSONEncoder(separators=(",", ":"), **options)
+
+
+_COMPACT = compact()
+
+
+def dumps(value: Mapping[str, Any], encoder: json.JSONEncoder = _COMPACT, *, without: Collection[str] = ()) -> str:
+    """Write a mapping as JSON, leaving out some fields."""
+    told = dict(value.fields if isinstance(value, Written) else value)
+    for name in without:
+        told.pop(name, None)
+    text = encoder.encode(told)
+    return f'{text[:-1]},"regions":{value.regions}}}' if isinstance(value, Written) else text

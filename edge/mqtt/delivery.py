@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 MOST_REFUSED = 20
 """With so many alerts refused, no further one is tried until the broker takes one of them."""
 FLUSH_ROWS = WINDOW // 2
-FLUSH_S = 0.1
-PATIENCE_S = 0.5
+FLUSH_S = 0.5
+PATIENCE_S = 1.0
 """Answers older than this are stored even if that means to wait for the core's commit."""
 FULL_S = 0.5
 """On a full disk, answers are stored again after so long."""
@@ -77,7 +77,9 @@ class Delivery:
     @property
     def pause_s(self) -> float:
         """For how long there is nothing to do but wait for the broker or for new alerts."""
-        return 0.01 if self._newest_old else 0.05 if self._acked else 1.0
+        if self._newest_old:
+            return 0.01
+        return max(self._acked_since_s + FLUSH_S - self._clock.monotonic_s(), 0.05) if self._acked else 1.0
 
     @property
     def unstored(self) -> int:

@@ -15,7 +15,7 @@ from edge.outbox.carve import PAGE, is_intact
 from edge.outbox.file import BUSY_S, Transaction, Translated, connect, lay_log, readable
 from edge.outbox.high_water import HighWater
 from edge.outbox.salvage import make_sound
-from edge.written import dumps
+from edge.written import compact, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +31,7 @@ GAPS = 16
 
 _NEWEST = 20  # as many as are ever on their way
 _PRUNE_LOOK = 5000  # oldest rows looked at in one prune, so that it stays a short transaction
+_STRICT = compact(allow_nan=False)
 _EPOCH = "SELECT value FROM meta WHERE key = 'epoch'"
 _COLUMNS = f"coalesce(?, ({_EPOCH})), seq, camera, alert_id, type, committed_at, payload"
 
@@ -371,7 +372,7 @@ def _declare(db: sqlite3.Connection, seqs: Sequence[int], reason: str, now: floa
 
 def _insert(db: sqlite3.Connection, epoch: str, payload: Mapping[str, Any], now: float) -> Stored:
     camera, alert_id, kind = (str(payload[key]) for key in ("camera", "alert_id", "type"))
-    text = dumps(payload, without=("epoch", "seq"), allow_nan=False)
+    text = dumps(payload, _STRICT, without=("epoch", "seq"))
     cursor = db.execute(
         "INSERT INTO alerts (camera, alert_id, type, committed_at, payload, crc) VALUES (?, ?, ?, ?, ?, ?)",
         (camera, alert_id, kind, now, text, zlib.crc32(text.encode())),

@@ -17,7 +17,7 @@ from edge.mqtt.link import Backoff, Bell, Link, connect
 from edge.outbox.outbox import OutboxDrain
 from edge.sinks import SinkStatus
 from edge.topics import Topics
-from edge.written import dumps
+from edge.written import compact, dumps
 
 if TYPE_CHECKING:
     from collections import deque
@@ -44,6 +44,7 @@ FAREWELL_S = 2.0
 _STEADY_S = 10.0  # a connection that held so long ends the back-off
 _BACKOFF = Backoff()
 _ALERT, _VALUE, _REPLY = "alert", "value", "reply"
+_LENIENT = compact(default=str)
 
 
 class MqttSink:
@@ -391,4 +392,4 @@ def try_broker(config: MqttConfig, device: str, timeout_s: float) -> str:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    return dumps(value, default=str).encode()
+    return dumps(value, _LENIENT).encode()

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.clock import FakeClock
-from edge.mqtt.delivery import BACKLOG_PER_S, FLUSH_ROWS, MOST_REFUSED, Delivery
+from edge.mqtt.delivery import BACKLOG_PER_S, FLUSH_ROWS, FLUSH_S, MOST_REFUSED, Delivery
 from edge.mqtt.link import WINDOW, Backoff
 from edge.outbox.outbox import Outbox, OutboxDrain
 
@@ -64,7 +64,9 @@ def test_answers_are_stored_together(outbox: Outbox, clock: FakeClock) -> None:
     delivery.delivered(1)
     delivery.flush()
     assert outbox.pending_count == 5
-    clock.advance(0.2)
+    clock.advance(FLUSH_S / 4)
+    assert delivery.pause_s == FLUSH_S - FLUSH_S / 4
+    clock.advance(delivery.pause_s)
     delivery.flush()
     assert outbox.pending_count == 4
     outbox.commit([PAYLOAD] * 20)
@@ -81,10 +83,11 @@ def test_answers_wait_while_the_core_writes_and_come_later(outbox: Outbox, clock
         delivery = Delivery(drain, clock)
         seqs(delivery)
         delivery.delivered(1)
-        clock.advance(0.2)
+        clock.advance(1.5 * FLUSH_S)
         with outbox._transaction:  # noqa: SLF001 - the core is in the middle of a commit
             delivery.flush()
             assert delivery.unstored == 1
+            assert delivery.pause_s > 0
         delivery.flush()
         assert (delivery.unstored, outbox.pending_count) == (0, 4)
 
