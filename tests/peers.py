@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 import nats
+import paramiko
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -276,6 +277,73 @@ class Sshd(RunningBroker):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         super().kill()
+
+
+class PasswordSshd(paramiko.ServerInterface):  # type: ignore[misc]
+    """Lets one password in, to OpenSSH's own SFTP: sshd itself would ask for that of a user of this system."""
+
+    def __init__(self, folder: Path, password: str) -> None:
+        folder.mkdir()
+        self._password = password
+        self._host_key = ssh_key(folder / "host")
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.known_hosts = folder / "known_hosts"
+        public = self._host_key.with_suffix(".pub").read_text(encoding="ascii")
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}", encoding="ascii")
+        self._transports: list[paramiko.Transport] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for transport in self._transports:
+            transport.close()
+
+    def settings(self) -> dict[str, Any]:
+        """Give what a sink needs to come in, but for the password."""
+        who = {"username": "line3", "known_hosts": self.known_hosts}
+        return {"kind": "sftp", "host": "127.0.0.1", "port": self.port, **who}
+
+    def get_allowed_auths(self, username: str) -> str:
+        del username
+        return "password"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        right = (username, password) == ("line3", self._password)
+        return int(paramiko.AUTH_SUCCESSFUL if right else paramiko.AUTH_FAILED)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        del kind, chanid
+        return int(paramiko.OPEN_SUCCEEDED)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                transport = paramiko.Transport(self._listener.accept()[0])
+                transport.add_server_key(paramiko.PKey.from_path(self._host_key))
+                transport.set_subsystem_handler("sftp", _OpenSshSftp)
+                self._transports.append(transport)
+                transport.start_server(threading.Event(), self)
+
+
+class _OpenSshSftp(paramiko.SubsystemHandler):  # type: ignore[misc]
+    def start_subsystem(self, name: str, transport: paramiko.Transport, channel: paramiko.Channel) -> None:
+        del name, transport
+        with subprocess.Popen([SFTP_SERVER], bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as served:
+            assert served.stdin is not None
+            assert served.stdout is not None
+            threading.Thread(target=_relay, args=(served.stdout.read, channel.sendall)).start()
+            _relay(channel.recv, served.stdin.write)
+            served.stdin.close()
+
+
+def _relay(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
+    for told in iter(lambda: read(1 << 15), b""):
+        write(told)
 
 
 def ssh_key(path: Path) -> Path:

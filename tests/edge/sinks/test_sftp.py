@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.brokers import until
-from tests.peers import SFTP_SERVER, Sshd, ssh_key
+from tests.peers import SFTP_SERVER, PasswordSshd, Sshd, ssh_key
 from tests.sites import alerts
 
 if TYPE_CHECKING:
@@ -115,6 +115,21 @@ def test_a_key_with_a_passphrase_opens_with_the_secret(
     monkeypatch.setenv("EDGELOUPE_IT_SECRET", "open sesame")
     with plant.sink(settings(sshd, tmp_path / "far")) as sink:
         until(lambda: sink.status()["connected"])
+
+
+def test_a_password_opens_where_there_is_no_key(plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(plant.site.evidence, "d/1.jpg", b"picture" * 50_000)
+    with PasswordSshd(tmp_path / "sshd", "open sesame") as server:
+        told = {**server.settings(), "folder": str(tmp_path / "far")}
+        monkeypatch.setenv("EDGELOUPE_IT_SECRET", "open says me")
+        with plant.sink(told) as sink:
+            until(lambda: "Authentication failed" in sink.status()["detail"])
+        monkeypatch.setenv("EDGELOUPE_IT_SECRET", "open sesame")
+        with plant.sink(told) as sink:
+            plant.commit(*alerts(1, evidence="d/1.jpg"))
+            sink.wake()
+            until(lambda: sink.status()["published"] == 1, sink.status()["detail"])
+    assert (tmp_path / "far/evidence/d/1.jpg").read_bytes() == b"picture" * 50_000
 
 
 def test_a_password_that_is_wrong_is_told_in_one_line(plant: Plant, sshd: Sshd, tmp_path: Path) -> None:
