@@ -117,6 +117,7 @@ class Daemon:
             stack.enter_context(signals_call(self.stop))
             collect_rarely()
             self._loop()
+            self._end_worker()
 
     # --- the loop
 
@@ -167,12 +168,22 @@ class Daemon:
         except (OSError, OutboxError) as error:
             log.warning("making room failed: %s", error)
 
-    def _take_messages(self) -> None:
-        """Take what the worker sent; all alerts that wait share one commit."""
-        for message in self._mailbox.take(self._watch_s, linger_until_s=self._committed_mono_s + LINGER_S):
+    def _take_messages(self) -> bool:
+        """Take what the worker sent, and say whether there was anything; all alerts that wait share one commit."""
+        messages = self._mailbox.take(self._watch_s, linger_until_s=self._committed_mono_s + LINGER_S)
+        for message in messages:
             self._uncommitted += message.get("alerts", ())
             self._heed(message)
         if self._uncommitted and self._clock.monotonic_s() >= self._commit_at:
+            self._commit()
+        return bool(messages)
+
+    def _end_worker(self) -> None:
+        """Let the worker finish what it has begun, and commit all that it told."""
+        self._children["worker"].stop()
+        while self._take_messages():
+            pass
+        if self._uncommitted:
             self._commit()
 
     def _commit(self) -> None:
@@ -238,9 +249,14 @@ class Daemon:
 
     def _make_children(self) -> dict[str, Supervised]:
         config = self._config
-        children = {
-            "worker": Supervised(name="worker", target=run_worker, arguments=self._worker_arguments, clock=self._clock)
-        }
+        worker = Supervised(
+            name="worker",
+            target=run_worker,
+            arguments=self._worker_arguments,
+            clock=self._clock,
+            meanwhile=self._take_messages,  # a pipe that nobody reads would hold it up
+        )
+        children = {"worker": worker}
         for name in config.cameras:
             children[f"camera {name}"] = Supervised(
                 name=f"camera {name}",
@@ -271,10 +287,14 @@ class Daemon:
 
     def _close_open_alerts(self) -> None:
         """End alerts whose watcher is gone: the life of an alert never stays open by accident."""
-        for camera in self._config.cameras:
-            for last in self._outbox.open_alerts(camera):
-                reason = "the device restarted: the alert is no longer watched"
-                self._uncommitted.append({**last, "type": "end", "reasons": [reason]})
+        committed = (last for camera in self._config.cameras for last in self._outbox.open_alerts(camera))
+        lives = {last["alert_id"]: last for last in (*committed, *self._uncommitted)}
+        reason = "the device restarted: the alert is no longer watched"
+        self._uncommitted += [
+            {**last, "type": "end", "reasons": [reason]}
+            for last in lives.values()
+            if last["type"] not in ("end", "summary")
+        ]
 
     def _tend_worker(self, now: float) -> None:
         """Replace a worker that is silent, or that beats but leaves frames lying."""

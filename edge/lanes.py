@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 S = TypeVar("S")
 
+_REST_S = 0.1
 _IN_FLIGHT = 2
 """Of a slot's three buffers so many may be looked at while the camera writes into the third."""
 
@@ -76,6 +77,12 @@ class Lanes(Generic[T, S]):
         """Begin one inspection where a lane is free, finish those that are done; say whether there were any."""
         begun = self._begin()
         return self._finish() or begun
+
+    def finish(self) -> None:
+        """Finish what was begun, and begin nothing more."""
+        while self.busy:
+            if not self._finish():
+                self.rest(_REST_S)
 
     def rest(self, seconds: float) -> None:
         """Wait so long for a picture to come, or less if an inspection ends."""

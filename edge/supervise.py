@@ -22,6 +22,8 @@ FORK = multiprocessing.get_context("forkserver")
 """Processes that share what one process, the fork server, has loaded for all of them."""
 _WAIT_S = (0.5, 30.0)
 _AT_ONCE_S = 0.1
+_STOP_S = 3.0
+"""A process that was asked to end may finish what it is at for so long."""
 _SOUND_S = 60.0
 """A process that lived this long was sound: the next wait is the shortest again."""
 
@@ -44,6 +46,7 @@ class Supervised:
     arguments: Callable[[], tuple[Any, ...]]  # made anew for each start
     clock: Clock
     longest_wait_s: float = _WAIT_S[1]
+    meanwhile: Callable[[], object] | None = None  # is called again and again while the process is asked to end
     restarts: int = field(init=False, default=0)
     started_mono_s: float = field(init=False, default=0.0)
     died: bool = field(init=False, default=False)  # the last one ended by itself
@@ -83,11 +86,23 @@ class Supervised:
         self.died = False
         self._gone(self.clock.monotonic_s(), at_once=at_once)
 
+    def renew(self, reason: str) -> None:
+        """End the process as `stop` does; `tend` starts another after the shortest pause."""
+        if self._process is None:
+            return
+        log.warning("%s is started anew: %s", self.name, reason)
+        self.stop()
+        self.died = False
+        self._gone(self.clock.monotonic_s(), at_once=True)
+
     def stop(self) -> None:
         """End the process for good, gently at first."""
         if self._process is not None:
             self._process.terminate()
-            self._process.join(3.0)
+            until = self.clock.monotonic_s() + _STOP_S
+            while self.meanwhile and self._process.is_alive() and self.clock.monotonic_s() < until:
+                self.meanwhile()
+            self._process.join(max(until - self.clock.monotonic_s(), 0.0))
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join()

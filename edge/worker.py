@@ -133,7 +133,7 @@ def _inspect_for_ever(
     hide: Callable[[Image], Image] | None,
 ) -> None:
     clock, line, stopping = SystemClock(), Line(core), threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())  # so that pictures that wait are still written
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())  # so that what was begun is still told and written
     store = EvidenceStore(config.storage.state_dir / "evidence")
     with EvidenceWriter(store, config.storage.evidence, show=line.show, hide=hide) as writer:
         stations = {
@@ -161,6 +161,7 @@ def _inspect_for_ever(
                 for station in stations.values():
                     station.rest()
                 lanes.rest(idle_s)
+        lanes.finish()
 
 
 class Line:

@@ -22,6 +22,7 @@ from edge.camera_state import state_slot
 from edge.slot import Slot
 from tests.appliance import Appliance, children, draw_parts, runs
 from tests.brokers import free_port, until
+from tests.last_words import COUNT
 from tests.peers import HttpServer
 
 if TYPE_CHECKING:
@@ -96,6 +97,18 @@ def test_a_worker_that_is_killed_is_replaced_and_its_open_alert_is_ended(start: 
     assert (new["type"], ended["type"], again["type"]) == ("new", "end", "new")
     assert ended["alert_id"] == new["alert_id"] != again["alert_id"]
     assert ended["reasons"] == ["the device restarted: the alert is no longer watched"]
+
+
+class WithLastWords(Appliance):
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "tests.last_words", "run", "-c", str(self.config)])
+
+
+def test_what_the_worker_says_while_it_is_asked_to_end_is_committed(tmp_path: Path, scripted_bundle: Path) -> None:
+    appliance = WithLastWords(tmp_path, scripted_bundle, "synthetic:plain")
+    appliance.wait_for(appliance.alerts)
+    assert appliance.stop() == 0
+    assert [alert["type"] for alert in appliance.alerts()] == ["new", *["update"] * COUNT]
 
 
 def test_a_worker_that_hangs_is_replaced(start: Start) -> None:

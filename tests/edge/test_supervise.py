@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
 from edge.clock import FakeClock
 from edge.supervise import Supervised
+from tests.brokers import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def sleeper() -> None:
+    time.sleep(600)
+
+
+def deaf(listening: Path) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    listening.touch()
     time.sleep(600)
 
 
@@ -72,6 +81,36 @@ def test_pauses_grow_and_are_short_again_after_a_sound_life() -> None:
     child.stop()
     assert pauses[0] < pauses[1] < pauses[2]
     assert pauses[3] == 0.5
+
+
+def test_what_is_asked_to_end_is_listened_to_meanwhile_and_started_anew() -> None:
+    clock = FakeClock()
+    child = supervised(sleeper, clock)
+    heard = []
+    child.meanwhile = lambda: heard.append(child.pid)
+    child.tend()
+    child.renew("the model is another one")
+    assert child.pid is None
+    assert heard
+    assert not child.died
+    clock.advance(0.2)
+    assert child.tend()
+    child.stop()
+
+
+def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    clock, listening = FakeClock(), tmp_path / "listening"
+    waits = []
+
+    def meanwhile() -> None:
+        clock.advance(1.0)
+        waits.append(clock.monotonic_s())
+
+    child = Supervised(name="child", target=deaf, arguments=lambda: (listening,), clock=clock, meanwhile=meanwhile)
+    child.tend()
+    until(listening.exists)
+    child.stop()
+    assert (len(waits), child.pid) == (3, None)
 
 
 def test_replacing_kills_what_hangs() -> None:

@@ -186,6 +186,23 @@ def test_pictures_of_one_camera_are_told_in_order_though_the_second_is_done_firs
     assert place.core.frames("a") == [1, 2]
 
 
+def test_what_was_begun_is_told_before_the_worker_ends(tmp_path: Path, scripted_bundle: Path) -> None:
+    begun = threading.Event()
+
+    def meanwhile(picture: Picture) -> None:
+        del picture
+        assert begun.wait(30)
+
+    place = Place(tmp_path, scripted_bundle, meanwhile, a={}, b={})
+    lanes = place.lanes(2)
+    for camera in ("a", "b"):
+        place.show(camera)
+        assert lanes.turn()
+    threading.Timer(0.05, begun.set).start()
+    lanes.finish()
+    assert [place.core.frames(camera) for camera in ("a", "b")] == [[1], [1]]
+
+
 def test_no_more_pictures_are_begun_than_there_are_lanes(tmp_path: Path, scripted_bundle: Path) -> None:
     gate, most, now, lock = threading.Event(), 0, 0, threading.Lock()
 
