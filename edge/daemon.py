@@ -324,6 +324,7 @@ class Daemon:
 
     def _stop_children(self) -> None:
         for child in self._children.values():
+            child.meanwhile = None  # where the worker still runs, something failed that its alerts need
             child.stop()
 
     # --- the outside
