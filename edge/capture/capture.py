@@ -143,20 +143,25 @@ class Capture:
             self._pause(wait_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
         self._tell("finished", self._skipped or "the source has no more pictures")
         while True:
-            time.sleep(3600)
+            self._idle(2 * _TELL_S)
 
     def _pause(self, seconds: float) -> None:
         """Wait and say so: waiting is not hanging."""
         until = self.clock.monotonic_s() + seconds
         while (left_s := until - self.clock.monotonic_s()) > 0:
             self._tell(self._told.state, self._told.detail)
-            time.sleep(min(left_s, _TELL_S))
+            self._idle(min(left_s, _TELL_S))
+
+    def _idle(self, seconds: float) -> None:
+        """Wait without a picture: the clip of what was seen last need not wait for the next one."""
+        self._clip.tend(self.clock.monotonic_s())
+        time.sleep(seconds)
 
     def _rest(self) -> None:
         """Keep the camera closed while surely nobody wants a picture."""
         while (rest_s := self._trigger.ask(None, self.clock.monotonic_s()).rest_s) > _TELL_S:
             self._tell("waiting", f"closed for {rest_s:.0f} s until the next picture is due")
-            time.sleep(min(rest_s, 2 * _TELL_S))
+            self._idle(min(rest_s, 2 * _TELL_S))
 
     def _stream(self, camera: Camera) -> Nothing | None:
         """Read until the source ends; None when nobody wants a picture for long."""
@@ -292,6 +297,7 @@ class Capture:
         now = self.clock.monotonic_s()
         self._picture_mono_s = self._picture_mono_s or now
         silent_s = now - self._picture_mono_s
+        self._clip.tend(now)
         if self.config.stall_s is not None and silent_s > self.config.stall_s:
             self._complain("stalled", f"nobody sent a picture for {self.config.stall_s:.0f} s")
         elif trouble:

@@ -58,7 +58,7 @@ class ClipKeeper:
         self._next_at = 0.0
 
     def keep(self, picture: Image, packet: Packet | None, taken_mono_s: float) -> None:
-        """Take the newest picture, best as it came encoded, and write the clips whose last second has passed."""
+        """Take the newest picture, best as it came encoded, and write the clips that end with it."""
         if self._slot is None:
             return
         if packet is not None:
@@ -66,8 +66,14 @@ class ClipKeeper:
         elif taken_mono_s >= self._next_at:
             self._next_at = taken_mono_s + 1 / self._config.fps
             self._ring.add(Kept(taken_mono_s, _encode(picture)))
+        self.tend(taken_mono_s)
+
+    def tend(self, now_mono_s: float) -> None:
+        """Write the clips whose last second has passed; to be called also while no pictures come."""
+        if self._slot is None:
+            return
         self._hear(self._slot)
-        due = [wish for wish in self._wishes if taken_mono_s >= wish.at_mono_s + self._config.after_s]
+        due = [wish for wish in self._wishes if now_mono_s >= wish.at_mono_s + self._config.after_s]
         for wish in due:
             self._wishes.remove(wish)
             self._write(wish)

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera_config import CameraConfig
+from edge.camera_config import CameraConfig, ClipConfig
 from edge.camera_state import state_slot
 from edge.capture.capture import frame_slot, run_capture
-from edge.capture.clip import CLIP_CAPACITY, clip_slot
+from edge.capture.clip import CLIP_CAPACITY, ClipWishes, clip_slot
 from edge.capture.raw import ASKED_CAPACITY, asked_slot, raw_slot
+from edge.clock import SystemClock
 from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
 from edge.pictures.image import unpack
 from edge.pictures.jpeg import Reduced
@@ -25,6 +26,9 @@ from tests.rtsp import RtspServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+SELDOM = {"kind": "interval", "every_s": 60}
 
 
 class Bench:
@@ -119,6 +123,21 @@ def test_a_camera_that_fails_is_told_in_words_and_opened_again(start: Callable[.
     bench.wait_for(lambda: bench.told().get("state") == "failed")
     assert bench.told()["detail"] == "synthetic:unplug: the script unplugs the camera here"
     bench.wait_for(lambda: bench.frames.latest >= 2)
+
+
+@pytest.mark.parametrize(
+    "options", [{"source": "synthetic:plain,plain"}, {"source": "synthetic:plain", "trigger": SELDOM, "loop": True}]
+)
+def test_the_seconds_before_an_alert_are_kept_though_no_picture_follows(
+    start: Callable[..., Bench], tmp_path: Path, options: dict[str, Any]
+) -> None:
+    clip = ClipConfig(before_s=1, after_s=0.5)
+    bench = start(**options, clip=clip.model_dump())
+    bench.wait_for(lambda: bench.told().get("state") in ("finished", "waiting"))
+    path = ClipWishes(clip, tmp_path, "c").ask("d/1", SystemClock().monotonic_s())
+    assert path is not None
+    bench.wait_for((tmp_path / "evidence" / path).exists)
+    assert bench.told()["state"] in ("finished", "waiting")
 
 
 def test_frames_come_no_faster_than_asked_for(start: Callable[..., Bench]) -> None:
