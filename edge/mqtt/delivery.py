@@ -17,6 +17,8 @@ FLUSH_ROWS = WINDOW // 2
 FLUSH_S = 0.5
 PATIENCE_S = 1.0
 """Answers older than this are stored even if that means to wait for the core's commit."""
+BUSY_S = 0.005
+"""While somebody else writes, answers are stored again after so long: as many alerts less may be on their way."""
 FULL_S = 0.5
 """On a full disk, answers are stored again after so long."""
 BACKLOG_ROWS = 1000
@@ -79,7 +81,10 @@ class Delivery:
         """For how long there is nothing to do but wait for the broker or for new alerts."""
         if self._newest_old:
             return 0.01
-        return max(self._acked_since_s + FLUSH_S - self._clock.monotonic_s(), 0.05) if self._acked else 1.0
+        if not self._acked:
+            return 1.0
+        store_at_s = 0.0 if len(self._acked) >= FLUSH_ROWS else self._acked_since_s + FLUSH_S
+        return max(max(store_at_s, self._full_until_s) - self._clock.monotonic_s(), BUSY_S)
 
     @property
     def unstored(self) -> int:

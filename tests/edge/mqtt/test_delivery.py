@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.clock import FakeClock
-from edge.mqtt.delivery import BACKLOG_PER_S, FLUSH_ROWS, FLUSH_S, MOST_REFUSED, Delivery
+from edge.mqtt.delivery import BACKLOG_PER_S, BUSY_S, FLUSH_ROWS, FLUSH_S, MOST_REFUSED, Delivery
 from edge.mqtt.link import WINDOW, Backoff
 from edge.outbox.outbox import Outbox, OutboxDrain
 
@@ -73,6 +73,7 @@ def test_answers_are_stored_together(outbox: Outbox, clock: FakeClock) -> None:
     seqs(delivery)
     for seq in range(2, 2 + FLUSH_ROWS):
         delivery.delivered(seq)
+    assert delivery.pause_s == BUSY_S
     delivery.flush()  # many wait
     assert outbox.pending_count == 24 - FLUSH_ROWS
 
@@ -86,8 +87,7 @@ def test_answers_wait_while_the_core_writes_and_come_later(outbox: Outbox, clock
         clock.advance(1.5 * FLUSH_S)
         with outbox._transaction:  # noqa: SLF001 - the core is in the middle of a commit
             delivery.flush()
-            assert delivery.unstored == 1
-            assert delivery.pause_s > 0
+            assert (delivery.unstored, delivery.pause_s) == (1, BUSY_S)
         delivery.flush()
         assert (delivery.unstored, outbox.pending_count) == (0, 4)
 
