@@ -18,7 +18,12 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.camera_config import CameraConfig
 from edge.camera_state import state_slot
+from edge.clock import SystemClock
+from edge.config import Config, ModelConfig, RuleConfig, StorageConfig
+from edge.daemon import Daemon
+from edge.outbox.outbox import Outbox
 from edge.slot import Slot
 from tests.appliance import Appliance, children, draw_parts, runs
 from tests.brokers import free_port, until
@@ -109,6 +114,29 @@ def test_what_the_worker_says_while_it_is_asked_to_end_is_committed(tmp_path: Pa
     appliance.wait_for(appliance.alerts)
     assert appliance.stop() == 0
     assert [alert["type"] for alert in appliance.alerts()] == ["new", *["update"] * COUNT]
+
+
+def test_an_alert_that_is_not_even_stored_is_ended_with_its_watcher(tmp_path: Path, scripted_bundle: Path) -> None:
+    """While the disk fails, alerts wait in memory; the worker may die meanwhile."""
+    told = {"camera": "c", "type": "new"}
+    config = Config(
+        device="d",
+        model=ModelConfig(bundle=scripted_bundle),
+        cameras={"c": CameraConfig(source="synthetic:plain")},
+        rules={"spot": RuleConfig()},
+        storage=StorageConfig(state_dir=tmp_path, runtime_dir=tmp_path),
+    )
+    daemon = Daemon(config)
+    with Outbox(tmp_path / "outbox.sqlite", SystemClock()) as outbox:
+        outbox.commit([{**told, "alert_id": "stored"}, {**told, "alert_id": "stored and over"}])
+        daemon._outbox = outbox  # noqa: SLF001 - without starting everything around it
+        daemon._uncommitted = [  # noqa: SLF001
+            {**told, "alert_id": "waiting"},
+            {**told, "alert_id": "stored and over", "type": "end"},
+        ]
+        daemon._close_open_alerts()  # noqa: SLF001
+    added = daemon._uncommitted[2:]  # noqa: SLF001
+    assert {(alert["alert_id"], alert["type"]) for alert in added} == {("stored", "end"), ("waiting", "end")}
 
 
 def test_a_worker_that_hangs_is_replaced(start: Start) -> None:
