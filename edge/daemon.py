@@ -122,7 +122,6 @@ class Daemon:
     # --- the loop
 
     def _loop(self) -> None:
-        told_ready = False
         next_watch = next_tend = next_trim = next_ping = 0.0
         ping_s = watchdog_interval_s()
         while not self._stopping.is_set():
@@ -142,8 +141,6 @@ class Daemon:
             if now >= next_trim:
                 next_trim = now + TRIM_S
                 self._make_room()
-            if not told_ready and self._worker_ready:
-                told_ready = notify("READY=1", f"STATUS=inspecting {len(self._config.cameras)} cameras") or True
             if ping_s and now >= next_ping and self._progressing(now):
                 next_ping = now + min(ping_s, 5.0)
                 notify("WATCHDOG=1")
@@ -220,10 +217,12 @@ class Daemon:
                 self._succession.ready()
                 self._health.model, self._light = message["model"], message["light"]
                 log.info("model %(name)s release %(release)s on %(target)s is ready", message["model"])
+                notify("READY=1", f"STATUS=inspecting {len(self._config.cameras)} cameras")
             case "failed":
                 self._health.model, self._health.model_detail = None, message["detail"]
                 log.error("%s", message["detail"])
                 self._succession.failed(message["detail"], for_good=True)
+                notify("READY=1", f"STATUS={message['detail']}")  # or systemd would kill what tells it
             case "beat":
                 self._health.evidence_lost += message["evidence_lost"]
             case "image" if self._sink:

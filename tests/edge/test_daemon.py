@@ -210,7 +210,14 @@ def test_a_bundle_that_was_tampered_with_is_refused_and_the_reason_is_told(
 ) -> None:
     (scripted_bundle / "model.txt").write_text("red is fine\n", encoding="utf-8")
     try:
-        appliance = start("synthetic:plain", loop=True, fps=5)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(str(tmp_path / "notify"))
+            systemd.settimeout(30)
+            appliance = start("synthetic:plain", env={"NOTIFY_SOCKET": str(tmp_path / "notify")}, loop=True, fps=5)
+            ready, status = systemd.recv(500).decode().splitlines()
+        assert ready == "READY=1", "systemd would kill what tells the reason"
+        assert status.startswith("STATUS=")
+        assert "model.txt" in status
         appliance.wait_for(lambda: "model.txt" in " ".join(appliance.health().get("reasons", [])))
         assert appliance.camera()["inspected"] == 0
     finally:
