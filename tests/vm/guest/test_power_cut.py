@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -49,6 +50,7 @@ def test_the_power_is_cut(broker: int) -> None:
         make_bundle(bundle)
         service.configure(bundle, camera, "spot", mqtt={"port": broker})
         service.systemctl("enable", "edgeloupe")
+        os.sync()  # what an operator sets up has lain on the disk for long when the power goes
     service.systemctl("restart", "edgeloupe")  # takes longer here than the broker waits for a silent listener
     with (
         Path("/dev/virtio-ports/told").open("w", encoding="ascii", buffering=1) as outside,
