@@ -14,6 +14,7 @@ import pytest
 
 from edge.demo.appliance import BUNDLE
 from edge.outbox.outbox import OutboxReader
+from tests.scripted import make_bundle
 from tests.vm.guest import service, vivid
 
 if TYPE_CHECKING:
@@ -110,3 +111,17 @@ def test_it_stops_when_asked(started: None) -> None:
     service.systemctl("stop", "edgeloupe")
     assert (service.shown("ActiveState"), service.shown("Result")) == ("inactive", "success")
     service.systemctl("start", "edgeloupe")
+
+
+def test_with_a_model_of_no_use_it_stays_up_and_says_why(started: None) -> None:
+    service.systemctl("stop", "edgeloupe")
+    damaged = make_bundle(Path("/var/lib/damaged.loupe"), spot="lesion", sound=False)
+    sound = service.CONFIG.read_text(encoding="utf-8")
+    service.CONFIG.write_text(sound.replace(str(BUNDLE), str(damaged)), encoding="utf-8")
+    try:
+        service.systemctl("start", "edgeloupe")
+        assert service.shown("ActiveState") == "active"
+        assert "self-test" in service.shown("StatusText"), service.shown("StatusText")
+    finally:
+        service.CONFIG.write_text(sound, encoding="utf-8")
+        service.systemctl("restart", "edgeloupe")
