@@ -23,7 +23,7 @@ from edge.inspection import Verdict
 from edge.mailbox import Mailbox
 from edge.notify import notify, watchdog_interval_s
 from edge.orders import Orders
-from edge.outbox.fold import squeeze
+from edge.outbox.fold import ends, squeeze
 from edge.outbox.follow import Places
 from edge.outbox.outbox import Outbox
 from edge.outbox.room import Room
@@ -125,7 +125,7 @@ class Daemon:
         next_watch = next_tend = next_trim = next_ping = 0.0
         ping_s = watchdog_interval_s()
         while not self._stopping.is_set():
-            self._take_messages()
+            self._take_messages(self._watch_s)
             now = self._clock.monotonic_s()
             if now >= next_watch:
                 next_watch = now + self._watch_s
@@ -165,9 +165,9 @@ class Daemon:
         except (OSError, OutboxError) as error:
             log.warning("making room failed: %s", error)
 
-    def _take_messages(self) -> bool:
-        """Take what the worker sent, and say whether there was anything; all alerts that wait share one commit."""
-        messages = self._mailbox.take(self._watch_s, linger_until_s=self._committed_mono_s + LINGER_S)
+    def _take_messages(self, wait_s: float) -> bool:
+        """Take what the worker sends, and say whether there was anything; all alerts that wait share one commit."""
+        messages = self._mailbox.take(wait_s, linger_until_s=self._committed_mono_s + LINGER_S)
         for message in messages:
             self._uncommitted += message.get("alerts", ())
             self._heed(message)
@@ -178,7 +178,7 @@ class Daemon:
     def _end_worker(self) -> None:
         """Let the worker finish what it has begun, and commit all that it told."""
         self._children["worker"].stop()
-        while self._take_messages():
+        while self._take_messages(0.0):  # what it left in the pipe
             pass
         if self._uncommitted:
             self._commit()
@@ -248,13 +248,8 @@ class Daemon:
 
     def _make_children(self) -> dict[str, Supervised]:
         config = self._config
-        worker = Supervised(
-            name="worker",
-            target=run_worker,
-            arguments=self._worker_arguments,
-            clock=self._clock,
-            meanwhile=self._take_messages,  # a pipe that nobody reads would hold it up
-        )
+        worker = Supervised(name="worker", target=run_worker, arguments=self._worker_arguments, clock=self._clock)
+        worker.meanwhile = self._take_messages  # a pipe that nobody reads would hold it up
         children = {"worker": worker}
         for name in config.cameras:
             children[f"camera {name}"] = Supervised(
@@ -286,14 +281,8 @@ class Daemon:
 
     def _close_open_alerts(self) -> None:
         """End alerts whose watcher is gone: the life of an alert never stays open by accident."""
-        committed = (last for camera in self._config.cameras for last in self._outbox.open_alerts(camera))
-        lives = {last["alert_id"]: last for last in (*committed, *self._uncommitted)}
-        reason = "the device restarted: the alert is no longer watched"
-        self._uncommitted += [
-            {**last, "type": "end", "reasons": [reason]}
-            for last in lives.values()
-            if last["type"] not in ("end", "summary")
-        ]
+        stored = (last for camera in self._config.cameras for last in self._outbox.open_alerts(camera))
+        self._uncommitted += ends((*stored, *self._uncommitted), "the device restarted: the alert is no longer watched")
 
     def _tend_worker(self, now: float) -> None:
         """Replace a worker that is silent, or that beats but leaves frames lying."""

@@ -155,7 +155,7 @@ class Orders:
                 self._snapshot(order, cameras)
                 return None
             case "reload_model":
-                self._children["worker"].renew(f"{order.who} asked for the model to be loaded anew")
+                self._end_worker(f"{order.who} asked for the model to be loaded anew")
             case "adjust":
                 return self._adjust(order)
             case "prepare_recipe":
@@ -196,6 +196,10 @@ class Orders:
         self._try(order, wanted, lambda: self._change_recipe(recipe))
         return None
 
+    def _end_worker(self, why: str) -> None:
+        """Have the worker finish what it has begun, and another one open its model."""
+        self._children["worker"].replace(why, at_once=True, gently=True)
+
     def _try(self, order: Order, wanted: Config, then: Callable[[], dict[str, Any]]) -> None:
         """Try a model in a process of its own, and go on when it is proven; meanwhile nothing changes."""
         if self._trial is not None:
@@ -204,7 +208,7 @@ class Orders:
 
     def _roll_back(self, tried: Config) -> dict[str, Any]:
         name = self._succession.roll_back(tried)
-        self._children["worker"].renew(f"the model is rolled back to {name}")
+        self._end_worker(f"the model is rolled back to {name}")
         return {"error": None, "bundle": name}
 
     def _change_recipe(self, recipe: Recipe) -> dict[str, Any]:
@@ -215,7 +219,7 @@ class Orders:
         if recipe.name is not None:
             self._choice.write(recipe.name)
         if recipe.bundle != self.recipe.bundle:  # so that no picture is judged by this recipe and the other's model
-            self._children["worker"].renew(f"recipe {recipe.name} has another model")
+            self._end_worker(f"recipe {recipe.name} has another model")
         self.recipe = recipe
         self._put_into_force(InForce(recipe.name, self._rules[recipe.name]))
         return {"error": None, "recipe_id": recipe.name}

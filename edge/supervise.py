@@ -24,6 +24,7 @@ _WAIT_S = (0.5, 30.0)
 _AT_ONCE_S = 0.1
 _STOP_S = 3.0
 """A process that was asked to end may finish what it is at for so long."""
+_LOOK_S = 0.02
 _SOUND_S = 60.0
 """A process that lived this long was sound: the next wait is the shortest again."""
 
@@ -46,7 +47,8 @@ class Supervised:
     arguments: Callable[[], tuple[Any, ...]]  # made anew for each start
     clock: Clock
     longest_wait_s: float = _WAIT_S[1]
-    meanwhile: Callable[[], object] | None = None  # is called again and again while the process is asked to end
+    meanwhile: Callable[[float], object] | None = field(init=False, default=None)
+    """Called again and again while the process is asked to end; to wait for so many seconds at most."""
     restarts: int = field(init=False, default=0)
     started_mono_s: float = field(init=False, default=0.0)
     died: bool = field(init=False, default=False)  # the last one ended by itself
@@ -76,37 +78,29 @@ class Supervised:
         self.started_mono_s = now
         return True
 
-    def replace(self, reason: str, *, at_once: bool = False) -> None:
-        """Kill the process; `tend` starts another after a pause, the shortest one if `at_once`."""
+    def replace(self, reason: str, *, at_once: bool = False, gently: bool = False) -> None:
+        """End the process, `gently` as `stop` does; `tend` starts another after a pause, the shortest if `at_once`."""
         if self._process is None:
             return
         log.warning("%s is replaced: %s", self.name, reason)
-        self._process.kill()
-        self._process.join()
+        self.stop(gently=gently)
         self.died = False
         self._gone(self.clock.monotonic_s(), at_once=at_once)
 
-    def renew(self, reason: str) -> None:
-        """End the process as `stop` does; `tend` starts another after the shortest pause."""
+    def stop(self, *, gently: bool = True) -> None:
+        """End the process for good; `gently`: not before it had time to finish what it is at."""
         if self._process is None:
             return
-        log.warning("%s is started anew: %s", self.name, reason)
-        self.stop()
-        self.died = False
-        self._gone(self.clock.monotonic_s(), at_once=True)
-
-    def stop(self) -> None:
-        """End the process for good, gently at first."""
-        if self._process is not None:
+        if gently:
             self._process.terminate()
             until = self.clock.monotonic_s() + _STOP_S
             while self.meanwhile and self._process.is_alive() and self.clock.monotonic_s() < until:
-                self.meanwhile()
+                self.meanwhile(_LOOK_S)
             self._process.join(max(until - self.clock.monotonic_s(), 0.0))
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-            self._process = None
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process = None
 
     def _gone(self, now: float, *, at_once: bool = False) -> None:
         sound = now - self.started_mono_s > _SOUND_S

@@ -247,8 +247,7 @@ class Sshd(RunningBroker):
 
     def trust(self, key: Path) -> None:
         """Write down which key the server is to have."""
-        public = key.with_suffix(".pub").read_text(encoding="ascii")
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}", encoding="ascii")
+        _trust(self.known_hosts, self.port, key)
 
     def configure(self, subsystem: str = SFTP_SERVER) -> None:
         """Write the configuration for the next start."""
@@ -289,8 +288,7 @@ class PasswordSshd(paramiko.ServerInterface):  # type: ignore[misc]
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.known_hosts = folder / "known_hosts"
-        public = self._host_key.with_suffix(".pub").read_text(encoding="ascii")
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}", encoding="ascii")
+        _trust(self.known_hosts, self.port, self._host_key)
         self._transports: list[paramiko.Transport] = []
 
     def __enter__(self) -> Self:
@@ -350,6 +348,11 @@ def ssh_key(path: Path) -> Path:
     """Make a pair of keys."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
     return path
+
+
+def _trust(known_hosts: Path, port: int, key: Path) -> None:
+    public = key.with_suffix(".pub").read_text(encoding="ascii")
+    known_hosts.write_text(f"[127.0.0.1]:{port} {public}", encoding="ascii")
 
 
 def _below(pid: int) -> list[int]:

@@ -83,8 +83,13 @@ class Delivery:
             return 0.01
         if not self._acked:
             return 1.0
-        store_at_s = 0.0 if len(self._acked) >= FLUSH_ROWS else self._acked_since_s + FLUSH_S
-        return max(max(store_at_s, self._full_until_s) - self._clock.monotonic_s(), BUSY_S)
+        return max(self._store_at_s - self._clock.monotonic_s(), BUSY_S)
+
+    @property
+    def _store_at_s(self) -> float:
+        """When the answers that wait are due to be stored: at once where they are many."""
+        due_s = 0.0 if len(self._acked) >= FLUSH_ROWS else self._acked_since_s + FLUSH_S
+        return max(due_s, self._full_until_s)
 
     @property
     def unstored(self) -> int:
@@ -192,12 +197,10 @@ class Delivery:
         if not self._acked:
             return
         clock_s = self._clock.monotonic_s()
-        age_s = clock_s - self._acked_since_s
-        due = clock_s >= self._full_until_s and (len(self._acked) >= FLUSH_ROWS or age_s >= FLUSH_S)
-        if not (now or due):
+        if not now and clock_s < self._store_at_s:
             return
         try:
-            if now or age_s > PATIENCE_S:
+            if now or clock_s - self._acked_since_s > PATIENCE_S:
                 self._outbox.acknowledge(self._acked)
             elif not self._outbox.try_acknowledge(self._acked):
                 return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import random
 import select
 import socket
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from edge.clock import Clock
+    from edge.mqtt.bell import Bell
     from edge.mqtt.broker import Broker, Message
 
 Protocol = Literal["5", "3.1.1"]
@@ -55,33 +55,6 @@ class Backoff:
         """Draw the wait after so many failures in a row; never below the first, so that is how often we knock."""
         ceiling = min(self.most_s, self.first_s * 2 ** min(failures + 1, 30))
         return random.uniform(self.first_s, max(ceiling, self.first_s))  # noqa: S311 - spreads load, guards nothing
-
-
-class Bell:
-    """Wakes a thread that waits in `Link.pump`; `ring` may be called from any thread and never blocks."""
-
-    def __init__(self) -> None:
-        self._counter = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-    def ring(self) -> None:
-        """Wake the thread that waits."""
-        with contextlib.suppress(OSError):  # closed: nobody waits
-            os.eventfd_write(self._counter, 1)
-
-    def silence(self) -> None:
-        """Forget the rings so far."""
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._counter)
-
-    def fileno(self) -> int:
-        """Let a selector wait for it."""
-        return self._counter
-
-    def close(self) -> None:
-        """Free it; nothing happens when that was done."""
-        counter, self._counter = self._counter, -1
-        if counter >= 0:
-            os.close(counter)
 
 
 class Link:

@@ -13,6 +13,9 @@ SCHEMA = "edgeloupe.summary/1"
 MOST_SPANS = 64
 """So many ranges of folded numbers are named; consumers learn of further ones when they ask for them."""
 
+OVER = ("end", "summary")
+"""Types of messages that leave no life of an alert open."""
+
 _STEPS = ("new", "update", "end")
 
 
@@ -36,6 +39,12 @@ def squeeze(alerts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     news = [alert for alert in alerts if alert["type"] == "new" and alert["alert_id"] not in ended]
     kept = {id(alert) for alert in (*ends, *news)}
     return [*ends, *fold(alert for alert in alerts if id(alert) not in kept), *news]
+
+
+def ends(alerts: Iterable[Mapping[str, Any]], reason: str) -> list[dict[str, Any]]:
+    """End the lives that these messages, in their order, leave open."""
+    lives = {alert["alert_id"]: alert for alert in alerts}
+    return [{**last, "type": "end", "reasons": [reason]} for last in lives.values() if last["type"] not in OVER]
 
 
 def _summary(camera: str, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from edge.clock import rfc3339
 from edge.errors import OutboxError
 from edge.outbox.carve import PAGE, is_intact
 from edge.outbox.file import BUSY_S, Transaction, Translated, connect, lay_log, readable
+from edge.outbox.fold import OVER
 from edge.outbox.high_water import HighWater
 from edge.outbox.salvage import make_sound
 from edge.written import compact, dumps
@@ -378,7 +379,7 @@ def _insert(db: sqlite3.Connection, epoch: str, payload: Mapping[str, Any], now:
         (camera, alert_id, kind, now, text, zlib.crc32(text.encode())),
     )
     seq = int(cursor.lastrowid or 0)
-    if kind in ("end", "summary"):
+    if kind in OVER:
         db.execute("DELETE FROM open_lives WHERE alert_id = ?", (alert_id,))
     else:
         db.execute("INSERT OR REPLACE INTO open_lives VALUES (?, ?, ?)", (alert_id, camera, seq))

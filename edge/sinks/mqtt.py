@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from edge import __version__
 from edge.errors import BrokerError, EdgeloupeError, OutboxDamagedError
+from edge.mqtt.bell import Bell
 from edge.mqtt.board import Board
 from edge.mqtt.broker import Broker, Message
 from edge.mqtt.delivery import Delivery
 from edge.mqtt.desk import Desk
 from edge.mqtt.discovery import birth_topic, config_topic, introduction
-from edge.mqtt.link import Backoff, Bell, Link, connect
+from edge.mqtt.link import Backoff, Link, connect
 from edge.outbox.outbox import OutboxDrain
 from edge.sinks import SinkStatus
 from edge.topics import Topics

@@ -87,9 +87,9 @@ def test_what_is_asked_to_end_is_listened_to_meanwhile_and_started_anew() -> Non
     clock = FakeClock()
     child = supervised(sleeper, clock)
     heard = []
-    child.meanwhile = lambda: heard.append(child.pid)
+    child.meanwhile = lambda _: heard.append(child.pid)
     child.tend()
-    child.renew("the model is another one")
+    child.replace("the model is another one", at_once=True, gently=True)
     assert child.pid is None
     assert heard
     assert not child.died
@@ -102,11 +102,12 @@ def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
     clock, listening = FakeClock(), tmp_path / "listening"
     waits = []
 
-    def meanwhile() -> None:
+    def meanwhile(_: float) -> None:
         clock.advance(1.0)
         waits.append(clock.monotonic_s())
 
-    child = Supervised(name="child", target=deaf, arguments=lambda: (listening,), clock=clock, meanwhile=meanwhile)
+    child = Supervised(name="child", target=deaf, arguments=lambda: (listening,), clock=clock)
+    child.meanwhile = meanwhile
     child.tend()
     until(listening.exists)
     child.stop()
